@@ -1,0 +1,50 @@
+/* Timing and printing for the benchmarks. */
+#include "bench.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "os/os.h"
+
+enum { RUNS_MAX = 101 };
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+uint64_t bench_median_ns(void (*work)(void *context), void *context, unsigned runs)
+{
+    uint64_t ns[RUNS_MAX];
+
+    assert(runs >= 1 && runs <= RUNS_MAX);
+    work(context);
+    for (unsigned i = 0; i < runs; i++) {
+        uint64_t start = os_monotonic_ns();
+        work(context);
+        ns[i] = os_monotonic_ns() - start;
+    }
+    qsort(ns, runs, sizeof ns[0], compare);
+    return ns[runs / 2];
+}
+
+int bench_print_rate(const char *name, size_t bytes, uint64_t ns, double target_mb_per_s)
+{
+    double rate = (double)bytes * 1000 / (double)(ns != 0 ? ns : 1);
+    int met = rate >= target_mb_per_s;
+
+    printf("%-28s %9.0f MB/s   target %6.0f   %5.2f x  %s\n", name, rate, target_mb_per_s,
+           rate / target_mb_per_s, met ? "met" : "MISSED");
+    return met;
+}
+
+int bench_print_at_most(const char *name, double value, const char *unit, double target)
+{
+    int met = value <= target;
+
+    printf("%-28s %9.2f %-6s target <= %g  %s\n", name, value, unit, target,
+           met ? "met" : "MISSED");
+    return met;
+}

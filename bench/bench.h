@@ -1,0 +1,16 @@
+/* What the benchmarks share: medians of several runs, printed as ratios against a limit or a peer.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The median wall time in ns of `runs` calls (1 to 101) of work(context), after one to warm up. */
+uint64_t bench_median_ns(void (*work)(void *context), void *context, unsigned runs);
+
+/* Prints one line: the name, MB/s (10^6 bytes), and the ratio to the target. Returns whether the
+ * target is met. */
+int bench_print_rate(const char *name, size_t bytes, uint64_t ns, double target_mb_per_s);
+
+/* Prints one line: the name, the value with its unit, and whether it is at most the target. */
+int bench_print_at_most(const char *name, double value, const char *unit, double target);
