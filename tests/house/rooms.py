@@ -1,0 +1,102 @@
+"""The rooms' rules, read from docs/architecture.md, and what breaks them."""
+import dataclasses
+import re
+import subprocess
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]', re.MULTILINE)
+
+# What an archive of a pure room may need from outside the project: memory, strings, text, and the
+# compiler's own. No file, no clock, no environment, no process.
+PURE_SYMBOLS = re.compile(
+    r"^(mem(cpy|move|set|cmp|chr|rchr)|(str|strn)(len|cmp|chr)|strnlen|strtod|qsort|bsearch"
+    r"|malloc|calloc|realloc|free|abort|snprintf|vsnprintf"
+    r"|__(memcpy|memmove|memset|snprintf|vsnprintf)_chk"
+    r"|__assert_fail|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_)$")
+
+
+@dataclasses.dataclass
+class Room:
+    """A row of the table."""
+    name: str
+    uses: set
+    pure: bool
+    trusted: bool
+    headers: list
+
+
+def read_table(text):
+    """The rooms of architecture.md's table, by name."""
+    rooms = {}
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if line.startswith("| `") and len(cells) == 6:
+            name, _, uses, pure, trusted, headers = cells
+            room = Room(name.strip("`"), set(re.findall(r"`([^`]+)`", uses)), pure == "pure",
+                        trusted == "trusted", re.findall(r"`([^`]+)`", headers))
+            rooms[room.name] = room
+    return rooms
+
+
+def room_of(path, rooms):
+    """The room whose folder holds `path` (relative to src/), the innermost one; or None."""
+    parts = path.split("/")[:-1]
+    while parts:
+        if "/".join(parts) in rooms:
+            return rooms["/".join(parts)]
+        parts.pop()
+    return None
+
+
+def is_public(header, room):
+    """Whether other rooms may include `header` (relative to the room's folder)."""
+    return any(re.fullmatch(re.escape(h).replace(r"\*", "[^/]*"), header) for h in room.headers)
+
+
+def include_faults(sources, rooms):
+    """The includes of `sources` (path relative to src/ -> text) that break the table."""
+    faults = []
+    for path, text in sorted(sources.items()):
+        room = room_of(path, rooms)
+        if room is None:
+            faults.append(f"src/{path}: its folder is not in the table of docs/architecture.md")
+            continue
+        is_test = re.search(r"_(test|fuzz)\.c$", path)
+        for kind, header in INCLUDE.findall(text):
+            if kind == "<" or (is_test and header == "support.h"):
+                continue
+            target = room_of(header, rooms)
+            if target is None:
+                faults.append(f'src/{path}: "{header}" is no room\'s header; write "room/header.h"')
+            elif target is not room and target.name not in room.uses:
+                faults.append(f"src/{path}: {room.name} may not use {target.name} ({header})")
+            elif target is not room and not is_public(header[len(target.name) + 1:], target):
+                faults.append(f"src/{path}: {header} is private to {target.name}")
+    return faults
+
+
+def cycles(rooms):
+    """Rooms that can reach themselves by their own table."""
+    def reach(name, seen):
+        for other in rooms[name].uses:
+            if other not in seen and other in rooms:
+                seen.add(other)
+                reach(other, seen)
+        return seen
+    return [name for name in rooms if name in reach(name, set())]
+
+
+def read_symbols(archive, option):
+    """The names that nm lists of the archive under the option."""
+    out = subprocess.run(["nm", option, "-P", archive], capture_output=True, text=True,
+                         check=True).stdout
+    return {line.split()[0] for line in out.splitlines() if len(line.split()) > 1}
+
+
+def defined_symbols(archive):
+    """What the archive defines."""
+    return read_symbols(archive, "--defined-only")
+
+
+def foreign_symbols(archive):
+    """What the archive needs and does not define itself."""
+    return read_symbols(archive, "--undefined-only") - defined_symbols(archive)
