@@ -1,0 +1,77 @@
+"""The script ./run: its verbs, and what it says when something is missing."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+NOBODY = 65534
+
+
+def run(folder, *words, **options):
+    return subprocess.run(["./run", *words], cwd=folder, capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, check=False, **options)
+
+
+def test_help_lists_every_verb(root):
+    listed = run(root, "help").stdout
+    script = (root / "run").read_text()
+    verbs = re.findall(r"^([a-z]+)\)", script[script.index("case $verb in"):], re.MULTILINE)
+    assert {"setup", "build", "test", "demo", "bench", "fuzz", "fmt", "lint", "clean"} <= set(verbs)
+    assert [v for v in verbs if not re.search(rf"^  {v}\b", listed, re.MULTILINE)] == []
+
+
+def test_no_verb_and_unknown_verb(root):
+    assert run(root).stdout == run(root, "help").stdout
+    unknown = run(root, "tset")
+    assert unknown.returncode == 2 and "no such verb: tset" in unknown.stderr
+
+
+def test_demo_says_not_yet(root):
+    demo = run(root, "demo")
+    assert demo.returncode == 1 and "not yet" in demo.stderr
+
+
+def test_unknown_build(root):
+    wrong = run(root, "build", "fastest")
+    assert wrong.returncode == 2 and "no such kind of build: fastest" in wrong.stderr
+
+
+def test_packages_have_group_and_reason(root):
+    lines = [line for line in (root / "packages.txt").read_text().splitlines()
+             if not line.startswith("#")]
+    assert lines
+    for line in lines:
+        assert re.fullmatch(r"[a-z0-9.+-]+ +(build|test|bench|fuzz|lint) +# \S.*", line), line
+    names = [line.split()[0] for line in lines]
+    assert len(names) == len(set(names))
+
+
+@pytest.fixture
+def bare(root):
+    """A folder that anybody may read, with only the script and a list that names a package which
+    does not exist."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        os.chmod(folder, 0o755)
+        shutil.copy(root / "run", folder / "run")
+        (folder / "packages.txt").write_text("# a comment with build\n"
+                                             "dpkg                build  # always there\n"
+                                             "broch-no-such-thing build  # never there\n"
+                                             "broch-for-lint      lint   # not needed to build\n")
+        yield folder
+
+
+def test_missing_package_names_the_command(bare):
+    """Without root and sudo: the exact command, and exit status 2."""
+    options = {}
+    if os.getuid() == 0:
+        options = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+    shown = run(bare, "build", **options)
+    assert shown.returncode == 2
+    assert "apt-get install broch-no-such-thing\n" in shown.stderr
+    assert "dpkg" not in shown.stderr.split("apt-get install")[1]
+    assert "broch-for-lint" not in shown.stderr
