@@ -150,10 +150,15 @@ static struct key_text show_key(struct bytes key)
     shown.text[0] = '\'';
     for (size_t i = 0; i < size; i++, at++) {
         uint8_t c = key.data[i];
-        shown.text[at] = c < 0x20 || c == 0x7f ? '.' : (char)c;
+        /* U+0080 to U+009F are control characters too, and command some terminals */
+        bool is_c1 = c == 0xc2 && i + 1 < key.size && key.data[i + 1] < 0xa0;
+        if (c < 0x20 || c == 0x7f || is_c1)
+            c = '.';
+        shown.text[at] = (char)c;
+        i += is_c1;
     }
     if (size < key.size) { /* cut between characters */
-        at = 1 + utf8_valid_prefix(bytes_from(shown.text + 1, size));
+        at = 1 + utf8_valid_prefix(bytes_from(shown.text + 1, at - 1));
         memcpy(shown.text + at, "…", sizeof "…" - 1);
         at += sizeof "…" - 1;
     }

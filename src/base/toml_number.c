@@ -253,9 +253,10 @@ static bool parse_datetime(struct toml_parser *p, struct bytes token, struct tom
         ok = full_date(token, &at, &d);
         type = TOML_LOCAL_DATE;
         if (ok && at < token.size) {
-            at++; /* T, t or the space */
             type = TOML_LOCAL_DATETIME;
-            ok = partial_time(token, &at, &d);
+            ok = (next_is(token, &at, 'T') || next_is(token, &at, 't') ||
+                  next_is(token, &at, ' ')) &&
+                 partial_time(token, &at, &d);
             if (ok && at < token.size) {
                 type = TOML_OFFSET_DATETIME;
                 ok = time_offset(token, &at, &d);

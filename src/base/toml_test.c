@@ -166,10 +166,19 @@ static void mistakes_are_explained(void **state)
         {"a = 1.\n", 1, 5, "the number is not complete"},
         {"a = 2026-02-29\n", 1, 5,
          "not a date or time; they look like 2026-11-23T08:28:43Z, 2026-11-23 or 08:28:43"},
+        {"a = 2026-11-23x08:28:43\n", 1, 5,
+         "not a date or time; they look like 2026-11-23T08:28:43Z, 2026-11-23 or 08:28:43"},
+        {"a = 2026-11-23_08:28:43\n", 1, 5,
+         "not a date or time; they look like 2026-11-23T08:28:43Z, 2026-11-23 or 08:28:43"},
+        {"a = 2026-11-23108:28:43\n", 1, 5,
+         "not a date or time; they look like 2026-11-23T08:28:43Z, 2026-11-23 or 08:28:43"},
+        {"a = \"\"\"x\ry\"\"\"\n", 1, 9,
+         "control character in a string: byte 0x0d; write it as an escape"},
         {"a = \"\xff\"\n", 1, 6, "the text is not UTF-8: byte 0xff"},
         {"\"\"\"a\"\"\" = 1\n", 1, 1, "a key cannot be a multi-line string"},
         {"\"k\\n\\u0001\" = 1\n\"k\\n\\u0001\" = 2", 2, 1,
          "key 'k..' is defined twice; first on line 1"},
+        {"'k\xc2\x9bx' = 1\n'k\xc2\x9bx' = 2", 2, 1, "key 'k.x' is defined twice; first on line 1"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -197,6 +206,28 @@ static void long_keys_are_cut_in_messages(void **state)
     assert_false(toml_parse(bytes_of(text), &arena, &root, &error));
     assert_string_equal(error.text,
                         "key 'xüüüüüüüüüüüüüüüüüüü…' is defined twice; first on line 1");
+
+    /* forty bytes of the key are twenty dots: nothing behind them is shown */
+    for (size_t i = 0; i + 2 < sizeof key; i += 2)
+        memcpy(key + i, "\xc2\x9b", 2);
+    (void)snprintf(text, sizeof text, "'%s' = 1\n'%s' = 2\n", key, key);
+    assert_false(toml_parse(bytes_of(text), &arena, &root, &error));
+    assert_string_equal(error.text,
+                        "key '....................…' is defined twice; first on line 1");
+}
+
+static void the_date_and_the_time_may_be_joined_by_t_or_a_space(void **state)
+{
+    const char *const texts[] = {"a = 2026-11-23T08:28:43", "a = 2026-11-23t08:28:43",
+                                 "a = 2026-11-23 08:28:43"};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        const struct toml_value *a = toml_get(parse(texts[i]), "a");
+        assert_int_equal(a->type, TOML_LOCAL_DATETIME);
+        assert_int_equal(a->of.datetime->day, 23);
+        assert_int_equal(a->of.datetime->hour, 8);
+    }
+    assert_int_equal(toml_get(parse("a = 2026-11-23 # x"), "a")->type, TOML_LOCAL_DATE);
 }
 
 /* text repeated, between two others. */
@@ -251,6 +282,11 @@ static void sizes_have_limits(void **state)
     assert_false(
         toml_parse(repeated("a = 0.", "1", TOML_NUMBER_MAX - 1, "\n"), &arena, &root, &error));
     assert_string_equal(error.text, "the number is longer than 400 characters");
+    uint8_t *largest = malloc(TOML_SIZE_MAX);
+    assert_non_null(largest);
+    memset(largest, '\n', TOML_SIZE_MAX);
+    assert_true(toml_parse(bytes_from(largest, TOML_SIZE_MAX), &arena, &root, &error));
+    free(largest);
     /* the size is looked at before the bytes are */
     assert_false(toml_parse(bytes_from("", (size_t)TOML_SIZE_MAX + 1), &arena, &root, &error));
     assert_string_equal(error.text, "the file is larger than 67108864 bytes");
@@ -296,6 +332,34 @@ static void every_failed_allocation_is_an_error(void **state)
     }
 }
 
+static void every_failed_take_is_an_error(void **state)
+{
+    struct writer w = writer_growable(&arena, SIZE_MAX);
+    struct bytes text = {.size = 0};
+    struct err err;
+    (void)state;
+    for (int i = 0; i < 2000; i++)
+        writer_format(&w, "[t.k%d]\ntext = \"\\t%d\"\nitems = [1, {x = 1979-05-27}]\n", i, i);
+    assert_true(writer_done(&w, &text, &err));
+    for (size_t n = 0;; n++) {
+        struct failing_source s = {.takes_left = n};
+        struct text_error error;
+        const struct toml_value *root = NULL;
+        struct arena a;
+        arena_init(&a, failing_source_of(&s), SIZE_MAX);
+        bool ok = toml_parse(text, &a, &root, &error);
+        arena_done(&a);
+        assert_int_equal(s.held, 0);
+        if (ok) {
+            assert_true(n > 5); /* some of them failed after the first tables */
+            break;
+        }
+        assert_null(root);
+        assert_string_equal(error.text, "no memory for the file's contents");
+        assert_true(n < 100);
+    }
+}
+
 /* Two strings that the tables' hash (FNV-1a) maps to one value, from one state to one state: so
  * every string made of n of them has the same hash as any other. */
 static void colliding_keys_are_told_apart(void **state)
@@ -317,8 +381,8 @@ static void colliding_keys_are_told_apart(void **state)
     assert_true(toml_parse(text, &arena, &root, &error));
     for (unsigned i = 0; i < 1u << PARTS; i++) {
         for (unsigned part = 0; part < PARTS; part++)
-            memcpy(key + 6 * part, i >> part & 1 ? "057b18" : "xdbcjb", 6);
-        key[6 * PARTS] = '\0';
+            memcpy(key + 6 * (size_t)part, i >> part & 1 ? "057b18" : "xdbcjb", 6);
+        key[sizeof key - 1] = '\0';
         assert_int_equal(toml_get(root, key)->of.integer, i);
     }
 }
@@ -363,10 +427,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(keys_and_values_know_their_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(mistakes_are_explained, set_up, tear_down),
         cmocka_unit_test_setup_teardown(long_keys_are_cut_in_messages, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_date_and_the_time_may_be_joined_by_t_or_a_space, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(depth_has_a_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(sizes_have_limits, set_up, tear_down),
         cmocka_unit_test(damage_never_reads_outside),
         cmocka_unit_test_setup_teardown(every_failed_allocation_is_an_error, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_failed_take_is_an_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(colliding_keys_are_told_apart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(large_tables_find_their_keys, set_up, tear_down),
     };

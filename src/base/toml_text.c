@@ -82,7 +82,7 @@ static bool unexpected(struct toml_parser *p, size_t opening)
 
     if (p->at == p->text.size)
         return toml_fail(p, opening, "the string is not closed before the end of the file");
-    if (c == '\n' || c == '\r')
+    if (c == '\n' || (c == '\r' && toml_peek_at(p, 1) == '\n'))
         return toml_fail(p, p->at, "the string is not closed before the end of the line");
     return toml_fail(p, p->at, "control character in a string: %s; write it as an escape",
                      toml_show(p, p->at).text);
@@ -133,11 +133,9 @@ static bool parse_body(struct toml_parser *p, uint8_t quote, bool multiline, siz
             if (!escape(p, multiline, &w))
                 return false;
             start = p->at;
-        } else if (multiline && c == '\n') {
-            p->at++;
         } else if (multiline && c == '\r' && toml_peek_at(p, 1) == '\n') {
             p->at += 2;
-        } else if (c == '"' || c == '\'' || c == '\\') {
+        } else if (c == '"' || c == '\'' || c == '\\' || (multiline && c == '\n')) {
             p->at++;
         } else {
             return unexpected(p, opening);

@@ -13,7 +13,7 @@
 #include "base/banned.h"
 
 enum {
-    TREE_ENTRIES = 2, /* a bucket's mean, at most */
+    TREE_ENTRIES = 1, /* a bucket's mean, at most */
     BUCKETS_FIRST = 16,
     BUCKETS_GROWTH = 4,
     CHUNK_FIRST = 4,
