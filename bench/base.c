@@ -121,7 +121,7 @@ static int bench_toml(const char *name, void (*write)(struct writer *))
     char line[64];
 
     arena_init(&a, arena_heap, SIZE_MAX);
-    struct writer w = writer_growable(&a, TOML_SIZE * 2);
+    struct writer w = writer_growable(&a, (size_t)TOML_SIZE * 2);
     write(&w);
     bool ok = writer_done(&w, &work.text, &err);
     assert(ok);

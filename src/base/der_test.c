@@ -58,7 +58,7 @@ static void integers(void **state)
         assert_int_equal(r.at, cases[i].ok ? cases[i].in.size : 0);
     }
     struct reader r = reader_of(IN(2, 2, 0x00, 0x80));
-    struct bytes magnitude;
+    struct bytes magnitude = {.size = 0};
     assert_true(der_positive(&r, &magnitude));
     assert_int_equal(magnitude.size, 1);
     r = reader_of(IN(2, 1, 0));
@@ -67,8 +67,8 @@ static void integers(void **state)
 
 static void simple_types(void **state)
 {
-    bool b;
-    struct bytes content;
+    bool b = false;
+    struct bytes content = {.size = 0};
     struct reader r = reader_of(IN(1, 1, 0xff, 1, 1, 0x00, 1, 1, 0x01));
     (void)state;
     assert_true(der_boolean(&r, &b) && b);
@@ -119,7 +119,7 @@ static bool read_claims(struct bytes in, uint64_t *version, struct bytes *slug,
 static struct bytes write_claims(struct arena *a, size_t digest_size)
 {
     struct writer w = writer_growable(a, 1 << 20);
-    struct bytes out;
+    struct bytes out = {.size = 0};
     struct err err;
     uint8_t *zeroes = ARENA_ARRAY(a, uint8_t, digest_size);
     size_t sequence = der_open(&w, DER_SEQUENCE);
@@ -137,8 +137,8 @@ static void what_is_written_is_read(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(sizes); i++) {
         struct arena a;
-        uint64_t version;
-        struct bytes slug, digest;
+        uint64_t version = 0;
+        struct bytes slug = {.size = 0}, digest = {.size = 0};
         arena_init(&a, arena_heap, 1 << 22);
         assert_true(read_claims(write_claims(&a, sizes[i]), &version, &slug, &digest));
         assert_int_equal(version, 1);
@@ -161,8 +161,8 @@ static void what_is_written_is_read(void **state)
 
 static void check_damaged(struct bytes damaged)
 {
-    uint64_t version;
-    struct bytes slug, digest;
+    uint64_t version = 0;
+    struct bytes slug = {.size = 0}, digest = {.size = 0};
     if (read_claims(damaged, &version, &slug, &digest)) /* whatever it says lies inside */
         assert_true(slug.size + digest.size <= damaged.size);
 }
@@ -182,7 +182,7 @@ static void writing_beyond_the_end_is_an_error(void **state)
     (void)state;
     for (size_t room = 0; room < sizeof memory; room++) {
         struct writer w = writer_fixed(memory, room);
-        struct bytes out;
+        struct bytes out = {.size = 0};
         struct err err;
         size_t outer = der_open(&w, DER_SEQUENCE);
         der_write(&w, DER_OCTET_STRING, bytes_from((uint8_t[150]){0}, 150));

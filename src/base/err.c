@@ -10,16 +10,10 @@
 const char *err_code_name(enum err_code code)
 {
     static const char *const names[] = {
-        [ERR_NONE] = "none",
-        [ERR_FORMAT] = "format",
-        [ERR_LIMIT] = "limit",
-        [ERR_MEMORY] = "memory",
-        [ERR_UNSUPPORTED] = "unsupported",
-        [ERR_POLICY] = "policy",
-        [ERR_CRYPTO] = "crypto",
-        [ERR_IO] = "io",
-        [ERR_TIMEOUT] = "timeout",
-        [ERR_NOT_FOUND] = "not-found",
+        [ERR_NONE] = "none",       [ERR_FORMAT] = "format",       [ERR_INVALID] = "invalid",
+        [ERR_LIMIT] = "limit",     [ERR_MEMORY] = "memory",       [ERR_UNSUPPORTED] = "unsupported",
+        [ERR_POLICY] = "policy",   [ERR_CRYPTO] = "crypto",       [ERR_IO] = "io",
+        [ERR_TIMEOUT] = "timeout", [ERR_NOT_FOUND] = "not-found",
     };
     _Static_assert(COUNT_OF(names) == ERR_CODE_COUNT, "every error code has a name");
 
@@ -99,7 +93,7 @@ const char *nearest_word(const char *word, size_t word_size, const char *const *
             continue;
         unsigned distance = edit_distance(word, word_size, words[i], size);
         size_t longer = size > word_size ? size : word_size;
-        if (distance < least && distance * 3 <= longer) {
+        if (distance < least && (size_t)distance * 3 <= longer) {
             least = distance;
             nearest = words[i];
         }

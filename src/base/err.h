@@ -13,6 +13,7 @@
 enum err_code {
     ERR_NONE,
     ERR_FORMAT,      /* bytes are not of the form they should have */
+    ERR_INVALID,     /* well-formed, and breaks a rule of its language */
     ERR_LIMIT,       /* well-formed, and larger than we take */
     ERR_MEMORY,      /* no memory */
     ERR_UNSUPPORTED, /* a feature that is absent, named by msg */

@@ -21,7 +21,7 @@ static void unsigned_values(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(good); i++) {
         struct reader r = reader_of(good[i].in);
-        uint32_t value;
+        uint32_t value = 0;
         assert_true(leb128_u32(&r, &value));
         assert_int_equal(value, good[i].value);
         assert_true(reader_at_end(&r));
@@ -47,7 +47,7 @@ static void signed_values(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(good); i++) {
         struct reader r = reader_of(good[i].in);
-        int32_t value;
+        int32_t value = 0;
         assert_true(leb128_s32(&r, &value));
         assert_int_equal(value, good[i].value);
         assert_true(reader_at_end(&r));
@@ -105,8 +105,8 @@ static void what_is_written_is_read(void **state)
             writer_leb128_u64(&w, value);
             writer_leb128_s64(&w, (int64_t)value);
             struct reader r = reader_of(bytes_from(memory, w.size));
-            uint64_t u;
-            int64_t s;
+            uint64_t u = 0;
+            int64_t s = 0;
             assert_true(leb128_u64(&r, &u) && leb128_s64(&r, &s));
             assert_true(u == value && s == (int64_t)value && reader_at_end(&r));
         }

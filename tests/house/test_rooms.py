@@ -49,7 +49,7 @@ SMALL = {
     ("base/x.h", '  # include "os/os.h"\n', "base may not use os"),
     ("os/x.c", '#include "base/bytes.h"\n', None),
     ("os/x.c", '#include "os/private.h"\n#include <time.h>\n', None),
-    ("base/x_test.c", '#include "support.h"\n', None),
+    ("base/x_test.c", '#include "support.h"\n#include "os/os.h"\n', None),
     ("base/x.c", '#include "support.h"\n', "no room's header"),
     ("attic/x.c", "", "not in the table"),
 ])
