@@ -1,0 +1,11 @@
+/* Listings of modules, for people. */
+#pragma once
+
+#include "wasm/wasm.h"
+
+/* Calls line for each line of the listing: types, imports, functions, tables, memories, globals,
+ * exports, segments; with_ir adds each function's code in the internal form, which is translated
+ * for it. Lines end with '\n' and are valid during the call. ERR_MEMORY. */
+MUST_CHECK bool wasm_dump(struct wasm_module *module, bool with_ir,
+                          void (*line)(void *context, struct bytes text), void *context,
+                          struct err *err);

@@ -1,0 +1,1282 @@
+/* From validated function bodies to the internal form (ir.h), in one pass.
+ *
+ * Operands are followed symbolically: a local.get or a constant makes no code, it is named by the
+ * instruction that uses it. Each operand has a home, its slot in the frame; what is computed goes
+ * there unless the next instruction is a local.set, which redirects it. A local that is about to
+ * change is first copied to the homes of the operands that still mean its old value. At labels
+ * every operand that a branch can carry is in its home. The body is trusted: validate.c has seen
+ * it. */
+#include "wasm/ir.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wasm/runtime.h"
+#include "base/banned.h"
+
+enum operand_kind { OPERAND_HOME, OPERAND_LOCAL, OPERAND_CONST };
+
+struct operand {
+    uint8_t kind; /* enum operand_kind */
+    uint8_t type;
+    uint16_t home;
+    uint32_t local;  /* index */
+    uint32_t before; /* of OPERAND_LOCAL: the next lower operand of the same local, plus one */
+    uint64_t value;  /* of OPERAND_CONST */
+};
+
+#define NO_CHAIN UINT32_MAX
+
+struct control {
+    uint16_t op;
+    bool was_dead; /* never entered: the code is skipped */
+    uint32_t height;
+    uint32_t base;       /* home of the first label operand */
+    uint32_t loop_start; /* word, of a loop */
+    uint32_t ends;       /* chain of branches to the end */
+    uint32_t elses;      /* chain of branches to the else */
+    struct wasm_func_type type;
+};
+
+struct translator {
+    const struct wasm_module *m;
+    bool guard;
+    uint64_t *words;
+    uint32_t count, capacity;
+    struct operand *operands;
+    uint32_t size, operand_capacity;
+    uint32_t flushed; /* operands below this are not OPERAND_LOCAL */
+    struct control *controls;
+    uint32_t depth, control_capacity;
+    uint32_t next_home, most_slots;
+    uint32_t local_count, local_slots;
+    uint32_t *local_slot; /* by local index */
+    uint8_t *local_type;
+    uint32_t *local_newest; /* the highest operand of the local, plus one; 0: none */
+    uint32_t last; /* word of the last value-making instruction, while nothing follows it */
+    bool has_last;
+    bool dead;   /* code here is never reached */
+    bool failed; /* no memory */
+    struct insn insn;
+    uint32_t locate;  /* the word whose instruction is sought */
+    uint32_t located; /* its offset in the module */
+};
+
+/* ---- growing arrays ---- */
+
+static bool grow(struct translator *t, void **array, uint32_t *capacity, uint32_t need, size_t size)
+{
+    if (LIKELY(need <= *capacity))
+        return true;
+    uint32_t wish = *capacity * 2 > need ? *capacity * 2 : need + 64;
+    void *larger = realloc(*array, (size_t)wish * size);
+    if (larger == NULL) {
+        t->failed = true;
+        return false;
+    }
+    *array = larger;
+    *capacity = wish;
+    return true;
+}
+
+static void emit(struct translator *t, uint64_t word)
+{
+    if (t->count ==
+        t->locate) /* what is fused or redirected is written again: the last one counts */
+        t->located = (uint32_t)t->insn.at;
+    if (grow(t, (void **)&t->words, &t->capacity, t->count + 1, sizeof *t->words))
+        t->words[t->count++] = word;
+    t->has_last = false;
+}
+
+/* Marks the instruction that begins at `start` as one whose value may still be redirected or fused.
+ */
+static void set_last(struct translator *t, uint32_t start)
+{
+    t->last = start;
+    t->has_last = !t->failed;
+}
+
+/* ---- operands ---- */
+
+static void push(struct translator *t, enum operand_kind kind, uint8_t type)
+{
+    if (!grow(t, (void **)&t->operands, &t->operand_capacity, t->size + 1, sizeof *t->operands))
+        return;
+    t->operands[t->size++] =
+        (struct operand){.kind = (uint8_t)kind, .type = type, .home = (uint16_t)t->next_home};
+    t->next_home += slots_of(type);
+    if (t->next_home > t->most_slots)
+        t->most_slots = t->next_home;
+}
+
+static void push_const(struct translator *t, uint8_t type, uint64_t value)
+{
+    push(t, OPERAND_CONST, type);
+    if (!t->failed)
+        t->operands[t->size - 1].value = value;
+}
+
+static void push_local(struct translator *t, uint32_t local)
+{
+    push(t, OPERAND_LOCAL, t->local_type[local]);
+    if (t->failed)
+        return;
+    struct operand *o = &t->operands[t->size - 1];
+    o->local = local;
+    o->before = t->local_newest[local];
+    t->local_newest[local] = t->size;
+}
+
+/* Takes an operand off; *out stays readable. Operands of one local are taken newest first. */
+static struct operand pop(struct translator *t)
+{
+    assert(t->size != 0);
+    struct operand o = t->operands[--t->size];
+    t->next_home -= slots_of(o.type);
+    if (o.kind == OPERAND_LOCAL)
+        t->local_newest[o.local] = o.before;
+    if (t->flushed > t->size)
+        t->flushed = t->size;
+    return o;
+}
+
+static void emit_move(struct translator *t, uint32_t to, uint32_t from, uint8_t type)
+{
+    if (to != from)
+        emit(t, ir_word(type == WASM_V128 ? IR_move_v128 : IR_move, to, from, 0));
+}
+
+static void emit_const(struct translator *t, uint32_t to, uint64_t value)
+{
+    uint32_t start = t->count;
+
+    if (value <= UINT32_MAX) {
+        emit(t, ir_wide(IR_const32, to, (uint32_t)value));
+    } else {
+        emit(t, ir_word(IR_const64, to, 0, 0));
+        emit(t, value);
+    }
+    set_last(t, start);
+}
+
+/* Puts the value of an operand into slot `to`. */
+static void emit_copy(struct translator *t, uint32_t to, const struct operand *o)
+{
+    if (o->kind == OPERAND_CONST)
+        emit_const(t, to, o->value);
+    else
+        emit_move(t, to, o->kind == OPERAND_LOCAL ? t->local_slot[o->local] : o->home, o->type);
+}
+
+/* Puts operand i, which is still on the stack, into its home. */
+static void settle(struct translator *t, uint32_t i)
+{
+    struct operand *o = &t->operands[i];
+
+    if (o->kind == OPERAND_HOME)
+        return;
+    emit_copy(t, o->home, o);
+    t->has_last = false;
+    o->kind = OPERAND_HOME;
+}
+
+/* Unlinks all operands of a local that changes now, having settled them. */
+static void settle_local(struct translator *t, uint32_t local)
+{
+    uint32_t i = t->local_newest[local];
+
+    while (i != 0) {
+        uint32_t before = t->operands[i - 1].before;
+        settle(t, i - 1);
+        i = before;
+    }
+    t->local_newest[local] = 0;
+}
+
+/* Settles every operand that names a local: before code that may be left or entered by branches. */
+static void settle_locals(struct translator *t)
+{
+    for (; t->flushed < t->size; t->flushed++) {
+        struct operand *o = &t->operands[t->flushed];
+        if (o->kind == OPERAND_LOCAL)
+            settle_local(t, o->local);
+    }
+}
+
+static void settle_top(struct translator *t, uint32_t count)
+{
+    for (uint32_t i = t->size - count; i < t->size; i++) {
+        if (t->operands[i].kind == OPERAND_LOCAL)
+            settle_local(t, t->operands[i].local);
+        else
+            settle(t, i);
+    }
+}
+
+/* The slot in which a popped operand can be read. */
+static uint32_t slot_for(struct translator *t, const struct operand *o)
+{
+    if (o->kind == OPERAND_LOCAL)
+        return t->local_slot[o->local];
+    if (o->kind == OPERAND_CONST)
+        emit_copy(t, o->home, o);
+    return o->home;
+}
+
+/* Whether the last instruction made this operand, and nothing else wants its value. */
+static bool is_last(const struct translator *t, const struct operand *o)
+{
+    return t->has_last && o->kind == OPERAND_HOME && IR_A(t->words[t->last]) == o->home;
+}
+
+static uint32_t push_home(struct translator *t, uint8_t type)
+{
+    push(t, OPERAND_HOME, type);
+    return t->failed ? 0 : t->operands[t->size - 1].home;
+}
+
+/* ---- branches ---- */
+
+/* Chains run through the offset fields: a reference is word * 2 + half. */
+static uint32_t get_offset(const struct translator *t, uint32_t reference)
+{
+    uint64_t word = t->words[reference / 2];
+    return (uint32_t)(word >> (reference % 2 * 32));
+}
+
+static void set_offset(struct translator *t, uint32_t reference, uint32_t offset)
+{
+    uint64_t *word = &t->words[reference / 2];
+    unsigned shift = reference % 2 * 32;
+    *word = (*word & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)offset << shift;
+}
+
+static void chain(struct translator *t, uint32_t *head, uint32_t reference)
+{
+    if (t->failed)
+        return;
+    set_offset(t, reference, *head);
+    *head = reference;
+}
+
+static void bind(struct translator *t, uint32_t head, uint32_t target)
+{
+    while (head != NO_CHAIN && !t->failed) {
+        uint32_t next = get_offset(t, head);
+        set_offset(t, head, target - head / 2);
+        head = next;
+    }
+    t->has_last = false;
+}
+
+/* Branches of one offset field: to a known word, or into a chain. */
+struct label {
+    bool is_known;
+    uint32_t target;
+    uint32_t *chain;
+};
+
+static struct label label_of(struct control *c)
+{
+    if (c->op == OP_loop)
+        return (struct label){.is_known = true, .target = c->loop_start};
+    return (struct label){.chain = &c->ends};
+}
+
+static void aim(struct translator *t, const struct label *l, uint32_t reference)
+{
+    if (t->failed)
+        return;
+    if (l->is_known)
+        set_offset(t, reference, l->target - reference / 2);
+    else
+        chain(t, l->chain, reference);
+}
+
+static void emit_jump(struct translator *t, const struct label *l)
+{
+    emit(t, ir_wide(IR_jump, 0, 0));
+    aim(t, l, (t->count - 1) * 2 + 1);
+}
+
+/* The compare-and-branch for a comparison, taken when it is (not) true; IR_COUNT when there is
+ * none. */
+static unsigned compare_branch(unsigned op, bool when)
+{
+    switch (op) {
+#define X(id, type, operator, opposite)              \
+    case IR_##id:                                    \
+        return when ? IR_br_##id : IR_br_##opposite; \
+    case IR_##id##_k:                                \
+        return when ? IR_br_##id##_k : IR_br_##opposite##_k;
+        IR_INT_COMPARES(X)
+#undef X
+#define X(id, type, operator) \
+    case IR_##id:             \
+        return when ? IR_br_##id : IR_br_not_##id;
+        IR_FLOAT_COMPARES(X)
+#undef X
+    default:
+        return IR_COUNT;
+    }
+}
+
+/* Whether the constant of a _k comparison fits the half word that a branch has for it. */
+static bool fits_branch(unsigned op, uint64_t constant)
+{
+    if (op >= IR_i64_eqz) /* 64-bit comparisons extend their 32 bits with the sign */
+        return (int64_t)constant == (int32_t)constant;
+    return true;
+}
+
+/* A branch taken when the condition, an operand just popped, is (not) zero. Fuses the comparison
+ * that made it. */
+static void emit_branch(struct translator *t, const struct operand *o, bool when,
+                        const struct label *l)
+{
+    if (is_last(t, o)) {
+        uint64_t word = t->words[t->last];
+        unsigned op = IR_OP(word);
+        bool has_constant = t->count - t->last == 2;
+        if (op == IR_i32_eqz) {
+            t->count = t->last;
+            emit(t, ir_wide(when ? IR_br_unless : IR_br_if, IR_B(word), 0));
+            aim(t, l, (t->count - 1) * 2 + 1);
+            return;
+        }
+        if (op == IR_i64_eqz) {
+            t->count = t->last;
+            emit(t, ir_word(when ? IR_br_i64_eq_k : IR_br_i64_ne_k, IR_B(word), 0, 0));
+            emit(t, 0);
+            aim(t, l, (t->count - 1) * 2);
+            return;
+        }
+        unsigned branch = compare_branch(op, when);
+        uint64_t constant = has_constant ? t->words[t->last + 1] : 0;
+        if (branch != IR_COUNT && (!has_constant || fits_branch(op, constant))) {
+            t->count = t->last;
+            emit(t, ir_word(branch, IR_B(word), IR_C(word), 0));
+            emit(t, ir_pair(0, (uint32_t)constant));
+            aim(t, l, (t->count - 1) * 2);
+            return;
+        }
+    }
+    uint32_t condition = slot_for(t, o);
+    emit(t, ir_wide(when ? IR_br_if : IR_br_unless, condition, 0));
+    aim(t, l, (t->count - 1) * 2 + 1);
+}
+
+static void label_types(const struct control *c, const uint8_t **types, uint32_t *count)
+{
+    *types = c->op == OP_loop ? c->type.params : c->type.results;
+    *count = c->op == OP_loop ? c->type.param_count : c->type.result_count;
+}
+
+/* Copies the top operands, which stay, to the label's homes. These are never above the operands'
+ * own, so the lowest goes first and nothing is lost. */
+static void emit_label_moves(struct translator *t, const struct control *c, uint32_t count)
+{
+    uint32_t to = c->base;
+
+    for (uint32_t i = t->size - count; i < t->size; i++) {
+        const struct operand *o = &t->operands[i];
+        uint8_t type = o->type;
+        if (o->kind != OPERAND_HOME || o->home != to)
+            emit_copy(t, to, o);
+        to += slots_of(type);
+    }
+    t->has_last = false;
+}
+
+/* Whether a branch with the top operands needs no moves, once they are settled. */
+static bool label_is_home(const struct translator *t, const struct control *c, uint32_t count)
+{
+    return count == 0 || t->operands[t->size - count].home == c->base;
+}
+
+static void emit_return(struct translator *t)
+{
+    const struct wasm_func_type *type = &t->controls[0].type;
+
+    if (type->result_count == 0) {
+        emit(t, ir_word(IR_return, 0, 0, 0));
+    } else if (type->result_count == 1 && type->results[0] != WASM_V128) {
+        struct operand o = t->operands[t->size - 1];
+        emit(t, ir_word(IR_return_1, slot_for(t, &o), 0, 0));
+    } else {
+        settle_top(t, type->result_count);
+        emit(t, ir_wide(IR_return_n, t->operands[t->size - type->result_count].home,
+                        slots_of_all(type->results, type->result_count)));
+    }
+}
+
+/* An unconditional branch: the operands that it carries are the top ones. */
+static void emit_br(struct translator *t, uint32_t depth)
+{
+    struct control *c = &t->controls[t->depth - 1 - depth];
+    const uint8_t *types;
+    uint32_t count;
+
+    if (c == &t->controls[0]) {
+        emit_return(t);
+        return;
+    }
+    label_types(c, &types, &count);
+    emit_label_moves(t, c, count);
+    struct label l = label_of(c);
+    emit_jump(t, &l);
+}
+
+static void translate_br_if(struct translator *t)
+{
+    struct operand condition = pop(t);
+    struct control *c = &t->controls[t->depth - 1 - t->insn.a];
+    const uint8_t *types;
+    uint32_t count;
+
+    label_types(c, &types, &count);
+    bool is_return = c == &t->controls[0];
+    if (!is_return && count == 0) {
+        struct label l = label_of(c);
+        emit_branch(t, &condition, true, &l);
+        return;
+    }
+    /* settling the operands would come between the comparison and the branch: before it is better,
+     * but it is too late; so the condition is branched on by its slot, unless nothing is to settle
+     */
+    bool settled = true;
+    for (uint32_t i = t->size - count; i < t->size; i++)
+        settled &= t->operands[i].kind == OPERAND_HOME;
+    if (!is_return && settled && label_is_home(t, c, count)) {
+        struct label l = label_of(c);
+        emit_branch(t, &condition, true, &l);
+        return;
+    }
+    uint32_t skip = NO_CHAIN;
+    struct label over = {.chain = &skip};
+    emit_branch(t, &condition, false, &over);
+    /* what is put into homes on the branch's way only is not settled afterwards */
+    if (is_return && count > 0) {
+        for (uint32_t i = t->size - count; i < t->size; i++)
+            emit_copy(t, t->operands[i].home, &t->operands[i]);
+        if (count == 1 && types[0] != WASM_V128)
+            emit(t, ir_word(IR_return_1, t->operands[t->size - 1].home, 0, 0));
+        else
+            emit(t, ir_wide(IR_return_n, t->operands[t->size - count].home,
+                            slots_of_all(types, count)));
+    } else {
+        emit_br(t, t->insn.a);
+    }
+    bind(t, skip, t->count);
+}
+
+static void translate_br_table(struct translator *t, struct reader *r)
+{
+    uint32_t count = t->insn.a;
+    struct operand index = pop(t);
+    struct err ignored;
+    uint32_t slot = slot_for(t, &index);
+    const uint8_t *types;
+    uint32_t arity = 0;
+    struct reader labels = *r;
+    uint32_t label = 0;
+
+    if (!read_u32(&labels, &label, &ignored))
+        return;
+    label_types(&t->controls[t->depth - 1 - label], &types, &arity);
+    settle_top(t, arity);
+    uint32_t start = t->count;
+    emit(t, ir_wide(IR_br_table, slot, count));
+    for (uint32_t i = 0; i <= count; i++)
+        emit(t, 0);
+    for (uint32_t i = 0; i <= count && !t->failed; i++) {
+        if (!read_u32(r, &label, &ignored))
+            return;
+        struct control *c = &t->controls[t->depth - 1 - label];
+        uint32_t reference = (start + 1 + i) * 2;
+        if (c != &t->controls[0] && label_is_home(t, c, arity)) {
+            struct label l = label_of(c);
+            aim(t, &l, reference);
+        } else { /* by way of a few instructions of its own */
+            set_offset(t, reference, t->count - (start + 1 + i));
+            emit_br(t, label);
+        }
+    }
+}
+
+/* ---- blocks ---- */
+
+static void push_control(struct translator *t, uint16_t op)
+{
+    if (!grow(t, (void **)&t->controls, &t->control_capacity, t->depth + 1, sizeof *t->controls))
+        return;
+    struct control *c = &t->controls[t->depth++];
+    *c = (struct control){.op = op, .was_dead = t->dead, .ends = NO_CHAIN, .elses = NO_CHAIN};
+}
+
+static void push_all(struct translator *t, const uint8_t *types, uint32_t count)
+{
+    for (uint32_t i = 0; i < count && !t->failed; i++)
+        (void)push_home(t, types[i]);
+}
+
+/* Takes operands off until `height` are left. */
+static void drop_to(struct translator *t, uint32_t height)
+{
+    while (t->size > height)
+        (void)pop(t);
+}
+
+static void translate_block(struct translator *t)
+{
+    struct wasm_func_type type;
+    struct operand condition = {.type = WASM_I32};
+    bool is_if = t->insn.op == OP_if;
+    bool ok = block_type_of(t->m, t->insn.block_type, &type);
+
+    assert(ok);
+    /* a comparison stays last, to be fused, when nothing needs to be settled behind it */
+    if (is_if)
+        condition = pop(t);
+    uint32_t elses = NO_CHAIN;
+    struct label l = {.chain = &elses};
+    bool nothing_to_settle = t->flushed == t->size && type.param_count == 0;
+    if (is_if && nothing_to_settle) {
+        emit_branch(t, &condition, false, &l);
+    } else {
+        settle_locals(t);
+        settle_top(t, type.param_count);
+        t->has_last = false;
+        if (is_if)
+            emit_branch(t, &condition, false, &l);
+    }
+    push_control(t, t->insn.op);
+    if (t->failed)
+        return;
+    struct control *c = &t->controls[t->depth - 1];
+    c->type = type;
+    c->elses = elses;
+    c->height = t->size - type.param_count;
+    c->base = type.param_count != 0 ? t->operands[c->height].home : t->next_home;
+    c->loop_start = t->count;
+    t->has_last = false;
+}
+
+static void translate_else(struct translator *t)
+{
+    struct control *c = &t->controls[t->depth - 1];
+
+    if (!t->dead) {
+        settle_top(t, c->type.result_count);
+        struct label l = {.chain = &c->ends};
+        emit_jump(t, &l);
+    }
+    t->dead = false;
+    drop_to(t, c->height);
+    bind(t, c->elses, t->count);
+    c->elses = NO_CHAIN;
+    c->op = OP_else;
+    push_all(t, c->type.params, c->type.param_count);
+}
+
+static void translate_end(struct translator *t)
+{
+    struct control c = t->controls[t->depth - 1];
+
+    if (t->depth == 1) {
+        if (!t->dead)
+            emit_return(t);
+        bind(t, c.ends, t->count);
+        t->depth = 0;
+        return;
+    }
+    if (!t->dead)
+        settle_top(t, c.type.result_count);
+    drop_to(t, c.height);
+    bind(t, c.ends, t->count);
+    bind(t, c.elses, t->count);
+    t->depth--;
+    t->dead = false;
+    push_all(t, c.type.results, c.type.result_count);
+}
+
+/* ---- simple instructions ---- */
+
+struct ir_forms {
+    uint16_t op; /* the plain form; its _k, _x and guard forms follow it as ir.h says */
+    bool is_known;
+};
+
+static struct ir_forms ir_of(uint16_t op)
+{
+    switch (op) {
+#define UNARY(code, id, result, a, value) \
+    case code:                            \
+        return (struct ir_forms){IR_##id, true};
+#define UNARY_TRAP UNARY
+#define BINARY UNARY
+#define BINARY_TRAP UNARY
+#define LOAD(code, id, type, memory) UNARY(code, id, type, memory, )
+#define STORE LOAD
+#define SIMD_LOAD(code, id, size) UNARY(code, id, , , )
+#define SIMD_LOAD_LANE SIMD_LOAD
+#define SIMD_STORE_LANE SIMD_LOAD
+#define SIMD_SPLAT(code, id, a) UNARY(code, id, , , )
+#define SIMD_EXTRACT(code, id, result, lanes) UNARY(code, id, , , )
+#define SIMD_REPLACE SIMD_EXTRACT
+#define SIMD_UNARY(code, id) UNARY(code, id, , , )
+#define SIMD_BINARY SIMD_UNARY
+#define SIMD_TERNARY SIMD_UNARY
+#define SIMD_SHIFT SIMD_UNARY
+#define SIMD_TEST SIMD_UNARY
+#include "wasm/ops.def"
+    default:
+        return (struct ir_forms){0, false};
+    }
+}
+
+/* Binary operations whose operands may change places, so that a constant comes second. */
+static bool is_commutative(uint16_t op)
+{
+    switch (op) {
+    case OP_i32_add:
+    case OP_i32_mul:
+    case OP_i32_and:
+    case OP_i32_or:
+    case OP_i32_xor:
+    case OP_i32_eq:
+    case OP_i32_ne:
+    case OP_i64_add:
+    case OP_i64_mul:
+    case OP_i64_and:
+    case OP_i64_or:
+    case OP_i64_xor:
+    case OP_i64_eq:
+    case OP_i64_ne:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Additions whose operand was just made by a shift or a multiplication. */
+static bool fuse_add(struct translator *t, const struct operand *a, const struct operand *b,
+                     uint8_t result)
+{
+    const struct operand *made = is_last(t, a) ? a : is_last(t, b) ? b : NULL;
+    const struct operand *other = made == a ? b : a;
+    unsigned fused;
+
+    if (made == NULL || other->kind == OPERAND_CONST)
+        return false;
+    uint64_t word = t->words[t->last];
+    bool is_shift = IR_OP(word) == IR_i32_shl_k && t->insn.op == OP_i32_add;
+    switch (t->insn.op) {
+    case OP_i32_add:
+        fused = is_shift ? IR_i32_shl_add : IR_OP(word) == IR_i32_mul ? IR_i32_mul_add : IR_COUNT;
+        break;
+    case OP_f64_add:
+        fused = IR_OP(word) == IR_f64_mul ? IR_f64_mul_add : IR_COUNT;
+        break;
+    case OP_f32_add:
+        fused = IR_OP(word) == IR_f32_mul ? IR_f32_mul_add : IR_COUNT;
+        break;
+    default:
+        return false;
+    }
+    if (fused == IR_COUNT)
+        return false;
+    uint32_t other_slot = slot_for(t, other);
+    uint64_t count = is_shift ? t->words[t->last + 1] : 0;
+    uint32_t start = t->count = t->last;
+    uint32_t home = push_home(t, result);
+    if (is_shift) {
+        emit(t, ir_word(fused, home, IR_B(word), other_slot));
+        emit(t, count & 31);
+    } else {
+        emit(t, ir_word(fused, home, IR_B(word), IR_C(word)));
+        emit(t, other_slot);
+    }
+    set_last(t, start);
+    return true;
+}
+
+static void translate_binary(struct translator *t, unsigned op, const struct op_shape *shape)
+{
+    struct operand b = pop(t), a = pop(t);
+
+    if (a.kind == OPERAND_CONST && b.kind != OPERAND_CONST && is_commutative(t->insn.op)) {
+        struct operand swapped = a;
+        a = b;
+        b = swapped;
+    }
+    if (fuse_add(t, &a, &b, shape->result))
+        return;
+    bool has_constant = b.kind == OPERAND_CONST && b.type != WASM_V128;
+    uint32_t a_slot = slot_for(t, &a);
+    uint32_t b_slot = has_constant ? 0 : slot_for(t, &b);
+    uint32_t start = t->count;
+    uint32_t home = push_home(t, shape->result);
+    emit(t, ir_word(has_constant ? op + 1 : op, home, a_slot, b_slot));
+    if (has_constant)
+        emit(t, b.value);
+    set_last(t, start);
+}
+
+static void use_memory(struct translator *t, uint32_t memory)
+{
+    if (t->insn.a != 0)
+        emit(t, ir_wide(IR_use_memory, 0, memory));
+}
+
+/* The operands of an address: one slot, or two when an addition that just was made can be taken in.
+ */
+static bool address_slots(struct translator *t, const struct operand *o, uint32_t *a, uint32_t *b)
+{
+    if (is_last(t, o) && IR_OP(t->words[t->last]) == IR_i32_add && t->insn.a == 0) {
+        uint64_t word = t->words[t->last];
+        t->count = t->last;
+        t->has_last = false;
+        *a = IR_B(word);
+        *b = IR_C(word);
+        return true;
+    }
+    *a = slot_for(t, o);
+    *b = 0;
+    return false;
+}
+
+static void translate_load(struct translator *t, unsigned op, const struct op_shape *shape)
+{
+    struct operand address = pop(t);
+    uint32_t a, b;
+    unsigned form = address_slots(t, &address, &a, &b) ? 1 : 0;
+
+    use_memory(t, t->insn.a);
+    uint32_t start = t->count;
+    uint32_t home = push_home(t, shape->result);
+    emit(t, ir_word(op + form + (t->guard ? 2 : 0), home, a, b));
+    emit(t, t->insn.value);
+    set_last(t, start);
+    use_memory(t, 0);
+}
+
+static void translate_store(struct translator *t, unsigned op)
+{
+    struct operand value = pop(t), address = pop(t);
+    uint32_t a, b;
+    uint32_t value_slot = value.kind == OPERAND_CONST ? 0 : slot_for(t, &value);
+    unsigned form = 0;
+
+    if (value.kind == OPERAND_LOCAL) {
+        form = address_slots(t, &address, &a, &b) ? 1 : 0;
+    } else {
+        a = slot_for(t, &address);
+        b = 0;
+    }
+    if (value.kind == OPERAND_CONST)
+        value_slot = slot_for(t, &value);
+    use_memory(t, t->insn.a);
+    emit(t, ir_word(op + form + (t->guard ? 2 : 0), a, value_slot, b));
+    emit(t, t->insn.value);
+    use_memory(t, 0);
+}
+
+static void translate_lane_access(struct translator *t, unsigned op, const struct op_shape *shape)
+{
+    struct operand vector = pop(t), address = pop(t);
+    uint32_t v = slot_for(t, &vector), a = slot_for(t, &address);
+
+    use_memory(t, t->insn.a);
+    uint32_t home = shape->result != 0 ? push_home(t, shape->result) : 0;
+    emit(t, ir_word(op + (t->guard ? 1 : 0), home, a, v));
+    emit(t, ir_pair((uint32_t)t->insn.value, t->insn.lane));
+    use_memory(t, 0);
+}
+
+static void translate_simple(struct translator *t, const struct op_shape *shape)
+{
+    struct ir_forms ir = ir_of(t->insn.op);
+    uint32_t slots[3] = {0};
+
+    assert(ir.is_known);
+    if (shape->immediate == IMM_MEMARG) {
+        if (shape->operand_count == 1)
+            translate_load(t, ir.op, shape);
+        else
+            translate_store(t, ir.op);
+        return;
+    }
+    if (shape->immediate == IMM_MEMARG_LANE) {
+        translate_lane_access(t, ir.op, shape);
+        return;
+    }
+    if (shape->operand_count == 2 && t->insn.op < 0x200) {
+        translate_binary(t, ir.op, shape);
+        return;
+    }
+    for (unsigned i = shape->operand_count; i-- > 0;) {
+        struct operand o = pop(t);
+        slots[i] = slot_for(t, &o);
+    }
+    uint32_t start = t->count;
+    uint32_t home = push_home(t, shape->result);
+    bool is_extract = shape->immediate == IMM_LANE && shape->operand_count == 1;
+    emit(t, ir_word(ir.op, home, slots[0], is_extract ? t->insn.lane : slots[1]));
+    if (shape->operand_count == 3)
+        emit(t, slots[2]);
+    else if (shape->immediate == IMM_LANE && !is_extract)
+        emit(t, t->insn.lane);
+    set_last(t, start);
+}
+
+/* ---- the rest, one by one ---- */
+
+static void translate_local_write(struct translator *t, bool keeps)
+{
+    uint32_t local = t->insn.a, slot = t->local_slot[local];
+    struct operand value = pop(t);
+
+    if (t->local_newest[local] != 0)
+        settle_local(t, local);
+    if (is_last(t, &value))
+        t->words[t->last] = (t->words[t->last] & ~((uint64_t)0xffff << 16)) | (uint64_t)slot << 16;
+    else
+        emit_copy(t, slot, &value);
+    t->has_last = false;
+    if (!keeps)
+        return;
+    if (value.kind == OPERAND_CONST)
+        push_const(t, value.type, value.value);
+    else
+        push_local(t, local);
+}
+
+static void translate_select(struct translator *t)
+{
+    struct operand condition = pop(t), b = pop(t), a = pop(t);
+    uint32_t c_slot = slot_for(t, &condition);
+    uint32_t a_slot = slot_for(t, &a), b_slot = slot_for(t, &b);
+    uint8_t type = a.type;
+    uint32_t start = t->count;
+    uint32_t home = push_home(t, type);
+
+    emit(t, ir_word(type == WASM_V128 ? IR_select_v128 : IR_select, home, a_slot, b_slot));
+    emit(t, c_slot);
+    set_last(t, start);
+}
+
+/* The arguments go to their homes, which become the callee's first slots. Returns the first. */
+static uint32_t settle_arguments(struct translator *t, const struct wasm_func_type *type)
+{
+    settle_top(t, type->param_count);
+    drop_to(t, t->size - type->param_count);
+    return t->next_home;
+}
+
+static void translate_call(struct translator *t)
+{
+    bool is_tail = t->insn.op == OP_return_call;
+    const struct wasm_func_type *type = func_type_of(t->m, t->insn.a);
+    uint32_t base = settle_arguments(t, type);
+
+    emit(t, ir_wide(is_tail ? IR_tail_call : IR_call, base, t->insn.a));
+    if (is_tail)
+        emit(t, slots_of_all(type->params, type->param_count));
+    else
+        push_all(t, type->results, type->result_count);
+    t->dead = is_tail;
+}
+
+static void translate_call_indirect(struct translator *t)
+{
+    bool is_tail = t->insn.op == OP_return_call_indirect;
+    const struct wasm_func_type *type = &t->m->types[t->insn.a];
+    struct operand index = pop(t);
+
+    /* its home is behind the arguments, where settling them cannot reach it */
+    uint32_t index_slot = slot_for(t, &index);
+    uint32_t base = settle_arguments(t, type);
+    emit(t,
+         ir_word(is_tail ? IR_tail_call_indirect : IR_call_indirect, base, index_slot, t->insn.b));
+    emit(t, ir_pair(t->insn.a, slots_of_all(type->params, type->param_count)));
+    if (!is_tail)
+        push_all(t, type->results, type->result_count);
+    t->dead = is_tail;
+}
+
+static void translate_global(struct translator *t)
+{
+    uint8_t type = t->m->globals[t->insn.a].type;
+    bool is_wide = type == WASM_V128;
+
+    if (t->insn.op == OP_global_get) {
+        uint32_t start = t->count;
+        uint32_t home = push_home(t, type);
+        emit(t, ir_wide(is_wide ? IR_global_get_v128 : IR_global_get, home, t->insn.a));
+        set_last(t, start);
+    } else {
+        struct operand value = pop(t);
+        uint32_t slot = slot_for(t, &value);
+        emit(t, ir_wide(is_wide ? IR_global_set_v128 : IR_global_set, slot, t->insn.a));
+    }
+}
+
+/* Three i32 operands and what the next word says. */
+static void translate_bulk(struct translator *t, unsigned op, uint64_t word)
+{
+    struct operand c = pop(t), b = pop(t), a = pop(t);
+    uint32_t c_slot = slot_for(t, &c), b_slot = slot_for(t, &b), a_slot = slot_for(t, &a);
+
+    emit(t, ir_word(op, a_slot, b_slot, c_slot));
+    emit(t, word);
+}
+
+/* One operand, one result, and a word or none. */
+static void translate_grow(struct translator *t, unsigned op, unsigned operand_count)
+{
+    struct operand count = pop(t);
+    uint32_t count_slot = slot_for(t, &count), value_slot = 0;
+
+    if (operand_count == 2) {
+        struct operand value = pop(t);
+        value_slot = slot_for(t, &value);
+    }
+    uint32_t home = push_home(t, WASM_I32);
+    if (operand_count == 2)
+        emit(t, ir_word(op, home, value_slot, count_slot));
+    else
+        emit(t, ir_word(op, home, count_slot, 0));
+    emit(t, t->insn.a);
+}
+
+/* An instruction that makes a value of an index. */
+static void translate_index(struct translator *t, unsigned op, uint8_t type)
+{
+    uint32_t start = t->count;
+    uint32_t home = push_home(t, type);
+
+    emit(t, ir_wide(op, home, t->insn.a));
+    set_last(t, start);
+}
+
+static void translate_table_access(struct translator *t)
+{
+    struct operand o = pop(t);
+    uint32_t slot = slot_for(t, &o);
+
+    if (t->insn.op == OP_table_get) {
+        uint32_t home = push_home(t, t->m->tables[t->insn.a].type);
+        emit(t, ir_word(IR_table_get, home, slot, t->insn.a));
+    } else {
+        struct operand index = pop(t);
+        uint32_t index_slot = slot_for(t, &index);
+        emit(t, ir_word(IR_table_set, index_slot, slot, t->insn.a));
+    }
+}
+
+static void translate_vector(struct translator *t)
+{
+    uint64_t halves[2];
+
+    memcpy(halves, t->insn.bytes, sizeof halves);
+    if (t->insn.op == OP_v128_const) {
+        uint32_t start = t->count;
+        uint32_t home = push_home(t, WASM_V128);
+        emit(t, ir_word(IR_const_v128, home, 0, 0));
+        emit(t, halves[0]);
+        emit(t, halves[1]);
+        set_last(t, start);
+        return;
+    }
+    struct operand b = pop(t), a = pop(t);
+    uint32_t b_slot = slot_for(t, &b), a_slot = slot_for(t, &a);
+    uint32_t home = push_home(t, WASM_V128);
+    emit(t, ir_word(IR_i8x16_shuffle, home, a_slot, b_slot));
+    emit(t, halves[0]);
+    emit(t, halves[1]);
+}
+
+static void translate_insn(struct translator *t, struct reader *r)
+{
+    const struct op_shape *shape = &op_shapes[t->insn.op];
+    const struct insn *i = &t->insn;
+
+    if (LIKELY(shape->is_simple)) {
+        translate_simple(t, shape);
+        return;
+    }
+    switch (i->op) {
+    case OP_local_get:
+        push_local(t, i->a);
+        break;
+    case OP_local_set:
+    case OP_local_tee:
+        translate_local_write(t, i->op == OP_local_tee);
+        break;
+    case OP_i32_const:
+        push_const(t, WASM_I32, i->value);
+        break;
+    case OP_i64_const:
+        push_const(t, WASM_I64, i->value);
+        break;
+    case OP_f32_const:
+        push_const(t, WASM_F32, i->value);
+        break;
+    case OP_f64_const:
+        push_const(t, WASM_F64, i->value);
+        break;
+    case OP_ref_null:
+        push_const(t, (uint8_t)i->a, 0);
+        break;
+    case OP_nop:
+        break;
+    case OP_unreachable:
+        emit(t, ir_word(IR_unreachable, 0, 0, 0));
+        t->dead = true;
+        break;
+    case OP_block:
+    case OP_loop:
+    case OP_if:
+        translate_block(t);
+        break;
+    case OP_else:
+        translate_else(t);
+        break;
+    case OP_end:
+        translate_end(t);
+        break;
+    case OP_br:
+        emit_br(t, i->a);
+        t->dead = true;
+        break;
+    case OP_br_if:
+        translate_br_if(t);
+        break;
+    case OP_br_table:
+        translate_br_table(t, r);
+        t->dead = true;
+        break;
+    case OP_return:
+        emit_return(t);
+        t->dead = true;
+        break;
+    case OP_call:
+    case OP_return_call:
+        translate_call(t);
+        break;
+    case OP_call_indirect:
+    case OP_return_call_indirect:
+        translate_call_indirect(t);
+        break;
+    case OP_drop:
+        (void)pop(t);
+        break;
+    case OP_select:
+    case OP_select_t:
+        translate_select(t);
+        break;
+    case OP_global_get:
+    case OP_global_set:
+        translate_global(t);
+        break;
+    case OP_table_get:
+    case OP_table_set:
+        translate_table_access(t);
+        break;
+    case OP_table_size:
+        translate_index(t, IR_table_size, WASM_I32);
+        break;
+    case OP_table_grow:
+        translate_grow(t, IR_table_grow, 2);
+        break;
+    case OP_table_fill:
+        translate_bulk(t, IR_table_fill, i->a);
+        break;
+    case OP_table_copy:
+        translate_bulk(t, IR_table_copy, ir_pair(i->a, i->b));
+        break;
+    case OP_table_init:
+        translate_bulk(t, IR_table_init, ir_pair(i->a, i->b));
+        break;
+    case OP_elem_drop:
+        emit(t, ir_wide(IR_elem_drop, 0, i->a));
+        break;
+    case OP_memory_size:
+        translate_index(t, IR_memory_size, WASM_I32);
+        break;
+    case OP_memory_grow:
+        translate_grow(t, IR_memory_grow, 1);
+        break;
+    case OP_memory_fill:
+        translate_bulk(t, IR_memory_fill, i->a);
+        break;
+    case OP_memory_copy:
+        translate_bulk(t, IR_memory_copy, ir_pair(i->a, i->b));
+        break;
+    case OP_memory_init:
+        translate_bulk(t, IR_memory_init, ir_pair(i->a, i->b));
+        break;
+    case OP_data_drop:
+        emit(t, ir_wide(IR_data_drop, 0, i->a));
+        break;
+    case OP_ref_func:
+        translate_index(t, IR_ref_func, WASM_FUNCREF);
+        break;
+    case OP_ref_is_null: {
+        struct operand o = pop(t);
+        uint32_t slot = slot_for(t, &o);
+        uint32_t home = push_home(t, WASM_I32);
+        emit(t, ir_word(IR_ref_is_null, home, slot, 0));
+        break;
+    }
+    default:
+        translate_vector(t);
+        break;
+    }
+}
+
+/* Code that is never reached makes nothing; only its blocks are counted. */
+static void skip_dead(struct translator *t, struct reader *r)
+{
+    struct err ignored;
+    uint32_t label;
+
+    switch (t->insn.op) {
+    case OP_block:
+    case OP_loop:
+    case OP_if:
+        push_control(t, t->insn.op);
+        break;
+    case OP_else:
+        if (!t->controls[t->depth - 1].was_dead)
+            translate_else(t);
+        break;
+    case OP_end:
+        if (t->controls[t->depth - 1].was_dead)
+            t->depth--;
+        else
+            translate_end(t);
+        break;
+    case OP_br_table:
+        for (uint32_t i = 0; i <= t->insn.a; i++) {
+            if (!read_u32(r, &label, &ignored))
+                return;
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- the function ---- */
+
+static bool read_locals(struct translator *t, const struct wasm_func_type *type, struct reader *r)
+{
+    struct reader again = *r;
+    struct err ignored;
+    uint32_t groups, count;
+    uint8_t local;
+
+    t->local_count = type->param_count;
+    if (!read_u32(r, &groups, &ignored))
+        return false;
+    for (uint32_t i = 0; i < groups; i++) {
+        if (!read_u32(r, &count, &ignored) || !reader_u8(r, &local))
+            return false;
+        t->local_count += count;
+    }
+    t->local_slot = malloc((size_t)(t->local_count + 1) * sizeof *t->local_slot);
+    t->local_newest = calloc(t->local_count + 1, sizeof *t->local_newest);
+    t->local_type = malloc(t->local_count + 1);
+    if (t->local_slot == NULL || t->local_newest == NULL || t->local_type == NULL)
+        return false;
+    if (type->param_count != 0)
+        memcpy(t->local_type, type->params, type->param_count);
+    uint32_t at = type->param_count;
+    if (!read_u32(&again, &groups, &ignored))
+        return false;
+    for (uint32_t i = 0; i < groups; i++) {
+        if (!read_u32(&again, &count, &ignored) || !reader_u8(&again, &local))
+            return false;
+        memset(t->local_type + at, local, count);
+        at += count;
+    }
+    for (uint32_t i = 0; i < t->local_count; i++) {
+        t->local_slot[i] = t->local_slots;
+        t->local_slots += slots_of(t->local_type[i]);
+    }
+    return true;
+}
+
+static bool run(struct translator *t, uint32_t func)
+{
+    const struct func *f = &t->m->funcs[func];
+    const struct wasm_func_type *type = func_type_of(t->m, func);
+    struct reader r = {.in = bytes_before(t->m->binary, f->body_end), .at = f->body_at};
+    struct err ignored;
+
+    if (!read_locals(t, type, &r))
+        return false;
+    uint32_t result_slots = slots_of_all(type->results, type->result_count);
+    t->next_home = t->local_slots;
+    t->most_slots = t->local_slots > result_slots ? t->local_slots : result_slots;
+    push_control(t, OP_nop);
+    if (t->failed)
+        return false;
+    t->controls[0].type = *type;
+    while (t->depth != 0 && !t->failed) {
+        if (!insn_read(&r, &t->insn, &ignored))
+            return false;
+        if (t->dead)
+            skip_dead(t, &r);
+        else
+            translate_insn(t, &r);
+    }
+    return !t->failed;
+}
+
+static void translator_done(struct translator *t)
+{
+    free(t->words);
+    free(t->operands);
+    free(t->controls);
+    free(t->local_slot);
+    free(t->local_newest);
+    free(t->local_type);
+}
+
+bool translate(const struct wasm_module *m, uint32_t func, struct engine_code **out,
+               struct err *err)
+{
+    struct translator t = {.m = m, .guard = engine_has_guard(m->engine), .locate = UINT32_MAX};
+    const struct wasm_func_type *type = func_type_of(m, func);
+    struct engine_code *code = NULL;
+
+    if (run(&t, func))
+        code = malloc(sizeof *code + t.count * sizeof code->words[0]);
+    if (code != NULL) {
+        *code = (struct engine_code){
+            .word_count = t.count,
+            .frame_slots = t.most_slots,
+            .param_slots = slots_of_all(type->params, type->param_count),
+            .local_slots = t.local_slots,
+            .result_slots = slots_of_all(type->results, type->result_count),
+        };
+        memcpy(code->words, t.words, t.count * sizeof code->words[0]);
+        *out = code;
+    }
+    translator_done(&t);
+    return code != NULL || err_set(err, ERR_MEMORY, "no memory to translate function", func);
+}
+
+uint32_t translate_locate(const struct wasm_module *m, uint32_t func, uint32_t word)
+{
+    struct translator t = {.m = m, .guard = engine_has_guard(m->engine), .locate = word};
+    bool ok = run(&t, func);
+
+    translator_done(&t);
+    return ok ? t.located : 0;
+}

@@ -1,0 +1,439 @@
+/* The engine by its public face, in both bounds modes. The module is tests/data/sample.wat. What
+ * instructions compute is for the specification's own tests. */
+#include "support.h"
+
+#include <stdio.h>
+
+#include "os/os.h"
+#include "os/wasm_platform.h"
+#include "wasm/dump.h"
+#include "wasm/wasm.h"
+
+static struct arena arena;
+static struct bytes sample;
+
+/* An engine, a store and an instance of the sample. */
+struct fixture {
+    struct wasm_engine *engine;
+    struct wasm_module *module;
+    struct wasm_store *store;
+    struct wasm_linker *linker;
+    struct wasm_instance *instance;
+    struct wasm_trap trap;
+};
+
+static bool twice(void *context, const struct wasm_caller *caller, const union wasm_value *args,
+                  union wasm_value *results, struct wasm_trap *trap)
+{
+    assert_non_null(caller->instance);
+    assert_ptr_equal(context, &sample);
+    if (args[0].i32 == 13)
+        return wasm_trap_set(trap, "no luck", 77);
+    results[0].i32 = args[0].i32 * 2;
+    return true;
+}
+
+static struct wasm_config config_of(enum wasm_bounds bounds)
+{
+    return (struct wasm_config){.platform = os_wasm_platform(), .bounds = bounds};
+}
+
+static void open_fixture(struct fixture *f, const struct wasm_config *config)
+{
+    const uint8_t i32 = WASM_I32;
+    const struct wasm_func_type unary = {&i32, &i32, 1, 1};
+    struct wasm_extern host = {.kind = WASM_EXTERN_FUNC};
+    struct err err;
+
+    *f = (struct fixture){.engine = NULL};
+    assert_true(wasm_engine_new(config, &f->engine, &err));
+    assert_true(wasm_module_new(f->engine, sample, &f->module, &err));
+    assert_true(wasm_store_new(f->engine, &f->store, &err));
+    assert_true(wasm_linker_new(f->store, &f->linker, &err));
+    assert_true(wasm_func_new(f->store, &unary, twice, &sample, &host.of.func, &err));
+    assert_true(wasm_linker_define(f->linker, bytes_of("host"), bytes_of("twice"), host, &err));
+    assert_true(wasm_linker_instantiate(f->linker, f->module, &f->instance, &f->trap, &err));
+}
+
+static void close_fixture(struct fixture *f)
+{
+    wasm_linker_free(f->linker);
+    wasm_store_free(f->store);
+    wasm_module_free(f->module);
+    wasm_engine_free(f->engine);
+}
+
+static struct wasm_extern export_of(struct fixture *f, const char *name)
+{
+    struct wasm_extern found = {.kind = WASM_EXTERN_FUNC};
+    assert_true(wasm_instance_export(f->instance, bytes_of(name), &found));
+    return found;
+}
+
+/* Calls an export with up to two i32; WASM_TRAP_NONE and *result, or the trap's code. */
+static enum wasm_trap_code call(struct fixture *f, const char *name, uint32_t a, uint32_t b,
+                                uint32_t *result)
+{
+    union wasm_value args[2] = {{.i64 = a}, {.i64 = b}}, results[1] = {{.i64 = 0}};
+    if (!wasm_func_call(export_of(f, name).of.func, args, results, &f->trap))
+        return f->trap.code;
+    if (result != NULL)
+        *result = results[0].i32;
+    return WASM_TRAP_NONE;
+}
+
+#define BOTH_MODES(f)                                                           \
+    for (int mode = WASM_BOUNDS_EXPLICIT; mode <= WASM_BOUNDS_GUARD; mode++)    \
+        for (struct wasm_config config = config_of((enum wasm_bounds)mode),     \
+                                *once = (open_fixture(&(f), &config), &config); \
+             once != NULL; once = (close_fixture(&(f)), NULL))
+
+static void functions_compute(void **state)
+{
+    struct fixture f;
+    uint32_t r = 0;
+    (void)state;
+    BOTH_MODES(f)
+    {
+        assert_int_equal(call(&f, "fib", 20, 0, &r), WASM_TRAP_NONE);
+        assert_int_equal(r, 6765);
+        assert_int_equal(call(&f, "indirect", 0, 10, &r), WASM_TRAP_NONE);
+        assert_int_equal(r, 55);
+        assert_int_equal(call(&f, "tail", 1000000, 0, &r), WASM_TRAP_NONE);
+        assert_int_equal(r, 42);
+        assert_int_equal(call(&f, "host", 21, 0, &r), WASM_TRAP_NONE);
+        assert_int_equal(r, 42);
+        assert_int_equal(call(&f, "old_value", 100, 0, &r), WASM_TRAP_NONE);
+        assert_int_equal(r, 91); /* 100 - 9 */
+        const uint32_t expected[] = {11, 10, 11, 11};
+        for (uint32_t i = 0; i < 4; i++) {
+            assert_int_equal(call(&f, "select_label", i, 0, &r), WASM_TRAP_NONE);
+            assert_int_equal(r, expected[i]);
+        }
+        assert_int_equal(wasm_global_get(export_of(&f, "count").of.global).i64, 1);
+    }
+}
+
+static void many_results_come_back_in_order(void **state)
+{
+    struct fixture f;
+    union wasm_value args[4] = {{.i64 = 1}, {.i64 = 2}, {.i64 = 3}, {.v128 = {4, 5, [15] = 6}}};
+    union wasm_value results[4];
+    (void)state;
+    BOTH_MODES(f)
+    {
+        assert_true(wasm_func_call(export_of(&f, "swap").of.func, args, results, &f.trap));
+        assert_memory_equal(results[0].v128, args[3].v128, 16);
+        assert_int_equal(results[1].f64, 3);
+        assert_int_equal(results[2].i64, 2);
+        assert_int_equal(results[3].i32, 1);
+    }
+}
+
+static void traps_say_what_and_where(void **state)
+{
+    struct fixture f;
+    (void)state;
+    BOTH_MODES(f)
+    {
+        assert_int_equal(call(&f, "caller", 0, 0, NULL), WASM_TRAP_INTEGER_DIVIDE_BY_ZERO);
+        assert_string_equal(f.trap.message, "integer divide by zero");
+        assert_int_equal(f.trap.depth, 2);
+        assert_int_equal(f.trap.frame_count, 2);
+        assert_true(bytes_is(f.trap.frames[0].name, "divide"));
+        assert_true(bytes_is(f.trap.frames[1].name, "caller"));
+        assert_ptr_equal(f.trap.frames[0].module, f.module);
+        /* the offsets are those of i32.div_s and of call */
+        assert_int_equal(sample.data[f.trap.frames[0].offset], 0x6d);
+        assert_int_equal(sample.data[f.trap.frames[1].offset], 0x10);
+
+        assert_int_equal(call(&f, "divide", 0x80000000u, UINT32_MAX, NULL),
+                         WASM_TRAP_INTEGER_OVERFLOW);
+        assert_int_equal(call(&f, "indirect", 4, 0, NULL), WASM_TRAP_UNDEFINED_ELEMENT);
+        assert_int_equal(call(&f, "indirect", 3, 0, NULL), WASM_TRAP_UNINITIALIZED_ELEMENT);
+        assert_int_equal(call(&f, "indirect", 1, 0, NULL), WASM_TRAP_INDIRECT_CALL_TYPE);
+        assert_int_equal(call(&f, "host", 13, 0, NULL), WASM_TRAP_HOST);
+        assert_string_equal(f.trap.message, "no luck");
+        assert_int_equal(f.trap.host_code, 77);
+        assert_true(bytes_is(f.trap.frames[0].name, "host"));
+    }
+}
+
+static void memory_ends_where_it_ends(void **state)
+{
+    struct fixture f;
+    uint32_t r = 0;
+    (void)state;
+    BOTH_MODES(f)
+    {
+        struct wasm_memory *memory = export_of(&f, "memory").of.memory;
+        assert_memory_equal(wasm_memory_at(memory, 16, 5), "broch", 5);
+        assert_int_equal(call(&f, "load", 65536 - 8, 0, &r), WASM_TRAP_NONE);
+        for (uint32_t i = 65536 - 7; i < 65536 + 8; i++)
+            assert_int_equal(call(&f, "load", i, 0, &r), WASM_TRAP_MEMORY_OUT_OF_BOUNDS);
+        assert_true(bytes_is(f.trap.frames[0].name, "load"));
+        assert_int_equal(sample.data[f.trap.frames[0].offset], 0x28);
+        assert_int_equal(call(&f, "load", UINT32_MAX, 0, &r), WASM_TRAP_MEMORY_OUT_OF_BOUNDS);
+        assert_int_equal(call(&f, "store", 65533, 1, NULL), WASM_TRAP_MEMORY_OUT_OF_BOUNDS);
+        assert_int_equal(call(&f, "init", 65533, 0, NULL), WASM_TRAP_MEMORY_OUT_OF_BOUNDS);
+        assert_int_equal(call(&f, "fill", 65000, 537, NULL), WASM_TRAP_MEMORY_OUT_OF_BOUNDS);
+        assert_int_equal(*wasm_memory_at(memory, 65000, 1), 0); /* nothing was written */
+
+        assert_int_equal(call(&f, "grow", 2, 0, &r), WASM_TRAP_NONE);
+        assert_int_equal(r, 1);
+        assert_int_equal(call(&f, "load", 65536 * 3 - 8, 0, &r), WASM_TRAP_NONE);
+        assert_int_equal(call(&f, "grow", 2, 0, &r), WASM_TRAP_NONE); /* beyond the maximum */
+        assert_int_equal(r, UINT32_MAX);
+        assert_null(wasm_memory_at(memory, UINT64_C(65536) * 3, 1));
+        assert_non_null(wasm_memory_at(memory, UINT64_C(65536) * 3, 0));
+        assert_null(wasm_memory_at(memory, UINT64_MAX, 2));
+        assert_null(wasm_memory_at(memory, 0, UINT64_MAX));
+    }
+}
+
+static void fuel_is_deterministic(void **state)
+{
+    struct fixture f;
+    (void)state;
+    BOTH_MODES(f)
+    {
+        uint64_t used[2];
+        for (int i = 0; i < 2; i++) {
+            wasm_store_set_fuel(f.store, 1000000);
+            assert_int_equal(call(&f, "fib", 15, 0, NULL), WASM_TRAP_NONE);
+            used[i] = 1000000 - wasm_store_fuel(f.store);
+        }
+        assert_int_equal(used[0], used[1]);
+        assert_true(used[0] > 1000);
+        wasm_store_set_fuel(f.store, used[0]);
+        assert_int_equal(call(&f, "fib", 15, 0, NULL), WASM_TRAP_NONE);
+        assert_int_equal(wasm_store_fuel(f.store), 0);
+        wasm_store_set_fuel(f.store, used[0] - 1);
+        assert_int_equal(call(&f, "fib", 15, 0, NULL), WASM_TRAP_OUT_OF_FUEL);
+        wasm_store_set_fuel(f.store, 12345678);
+        assert_int_equal(call(&f, "forever", 0, 0, NULL), WASM_TRAP_OUT_OF_FUEL);
+    }
+}
+
+static void an_interrupt_ends_a_loop(void **state)
+{
+    struct fixture f;
+    (void)state;
+    BOTH_MODES(f)
+    {
+        wasm_store_interrupt(f.store);
+        assert_int_equal(call(&f, "forever", 0, 0, NULL), WASM_TRAP_INTERRUPTED);
+        assert_int_equal(call(&f, "fib", 5, 0, NULL), WASM_TRAP_NONE); /* it is over */
+    }
+}
+
+static void endless_recursion_is_a_trap(void **state)
+{
+    struct fixture f;
+    uint32_t r = 0;
+    (void)state;
+    BOTH_MODES(f)
+    {
+        assert_int_equal(call(&f, "deep", 1, 0, NULL), WASM_TRAP_STACK_EXHAUSTED);
+        assert_int_equal(f.trap.frame_count, WASM_TRAP_FRAMES_MAX);
+        assert_true(f.trap.depth > 1000);
+        assert_int_equal(call(&f, "fib", 10, 0, &r), WASM_TRAP_NONE); /* the store is sound */
+        assert_int_equal(r, 55);
+    }
+}
+
+static void instances_live_side_by_side(void **state)
+{
+    struct fixture f;
+    struct wasm_instance *other = NULL;
+    struct wasm_extern x = {.kind = WASM_EXTERN_MEMORY};
+    struct err err;
+    uint32_t r = 0;
+    (void)state;
+    BOTH_MODES(f)
+    {
+        assert_true(wasm_linker_instantiate(f.linker, f.module, &other, &f.trap, &err));
+        assert_int_equal(call(&f, "store", 0, 99, NULL), WASM_TRAP_NONE);
+        assert_true(wasm_instance_export(other, bytes_of("memory"), &x));
+        assert_int_equal(*wasm_memory_at(x.of.memory, 0, 1), 0);
+        assert_int_equal(call(&f, "fib", 10, 0, &r), WASM_TRAP_NONE);
+    }
+}
+
+static void imports_must_fit(void **state)
+{
+    struct fixture f;
+    struct wasm_linker *empty = NULL;
+    struct wasm_instance *instance;
+    struct err err;
+    (void)state;
+    BOTH_MODES(f)
+    {
+        assert_true(wasm_linker_new(f.store, &empty, &err));
+        assert_false(wasm_linker_instantiate(empty, f.module, &instance, &f.trap, &err));
+        assert_int_equal(err.code, ERR_NOT_FOUND);
+        assert_true(wasm_linker_define(empty, bytes_of("host"), bytes_of("twice"),
+                                       export_of(&f, "memory"), &err));
+        assert_false(wasm_linker_instantiate(empty, f.module, &instance, &f.trap, &err));
+        assert_int_equal(err.code, ERR_INVALID);
+        assert_true(wasm_linker_define(empty, bytes_of("host"), bytes_of("twice"),
+                                       export_of(&f, "divide"), &err));
+        assert_false(wasm_linker_instantiate(empty, f.module, &instance, &f.trap, &err));
+        assert_int_equal(err.code, ERR_INVALID);
+        assert_true(wasm_linker_define_instance(empty, bytes_of("host"), f.instance, &err));
+        assert_true(wasm_linker_define(empty, bytes_of("host"), bytes_of("twice"),
+                                       export_of(&f, "fib"), &err));
+        assert_true(wasm_linker_instantiate(empty, f.module, &instance, &f.trap, &err));
+        wasm_linker_free(empty);
+    }
+}
+
+static void configured_limits_hold(void **state)
+{
+    struct wasm_config config = config_of(WASM_BOUNDS_EXPLICIT);
+    struct fixture f;
+    uint32_t r = 0;
+    (void)state;
+    config.memory_pages_max = 2;
+    config.stack_size = 4096;
+    open_fixture(&f, &config);
+    assert_int_equal(call(&f, "grow", 1, 0, &r), WASM_TRAP_NONE);
+    assert_int_equal(r, 1);
+    assert_int_equal(call(&f, "grow", 1, 0, &r), WASM_TRAP_NONE);
+    assert_int_equal(r, UINT32_MAX);
+    assert_int_equal(call(&f, "deep", 0, 0, &r), WASM_TRAP_STACK_EXHAUSTED);
+    assert_true(f.trap.depth < 100);
+    struct wasm_table *table = export_of(&f, "table").of.table;
+    assert_false(wasm_table_grow(table, 5, (union wasm_value){.i64 = 0}));
+    assert_true(wasm_table_grow(table, 4, (union wasm_value){.i64 = 0}));
+    assert_int_equal(wasm_table_size(table), 8);
+    close_fixture(&f);
+}
+
+static void guard_mode_needs_guard_pages(void **state)
+{
+    struct wasm_config config = config_of(WASM_BOUNDS_GUARD);
+    struct wasm_engine *engine = NULL;
+    struct err err;
+    (void)state;
+    config.platform.run_guarded = NULL;
+    assert_false(wasm_engine_new(&config, &engine, &err));
+    assert_int_equal(err.code, ERR_UNSUPPORTED);
+}
+
+/* Whatever is done to the bytes, there is a verdict, with an offset inside. */
+static void check_damaged(struct bytes damaged)
+{
+    struct wasm_config config = config_of(WASM_BOUNDS_EXPLICIT);
+    struct wasm_engine *engine = NULL;
+    struct wasm_module *module;
+    struct err err;
+    assert_true(wasm_engine_new(&config, &engine, &err));
+    if (wasm_module_new(engine, damaged, &module, &err)) {
+        assert_true(wasm_module_translate_all(module, &err));
+        wasm_module_free(module);
+    } else {
+        assert_non_null(err.msg);
+        if (err.code == ERR_FORMAT || err.code == ERR_INVALID)
+            assert_true(err.at <= damaged.size);
+    }
+    wasm_engine_free(engine);
+}
+
+static void damage_never_crashes(void **state)
+{
+    (void)state;
+    for_each_damage(sample, check_damaged);
+}
+
+static void absent_features_are_named(void **state)
+{
+    const struct {
+        const char *section; /* behind the header */
+        size_t size;
+        const char *name;
+    } cases[] = {
+        {"\x05\x03\x01\x03\x01", 5, "threads"},
+        {"\x05\x03\x01\x04\x01", 5, "memory64"},
+        {"\x0d\x01\x00", 3, "exception handling"},
+        {"\x01\x03\x01\x5f\x00", 5, "garbage collection"},
+        {"\x01\x06\x01\x60\x01\x63\x70\x00", 8, "typed function references"},
+        {"\x01\x04\x01\x60\x00\x00\x03\x02\x01\x00\x0a\x08\x01\x06\x00\xfd\x80\x02\x1a\x0b", 20,
+         "relaxed SIMD"},
+    };
+    struct wasm_config config = config_of(WASM_BOUNDS_EXPLICIT);
+    struct wasm_engine *engine = NULL;
+    struct err err;
+    (void)state;
+    assert_true(wasm_engine_new(&config, &engine, &err));
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        uint8_t module[64] = "\0asm\1\0\0";
+        memcpy(module + 8, cases[i].section, cases[i].size);
+        assert_false(wasm_validate(engine, bytes_from(module, 8 + cases[i].size), &err));
+        assert_int_equal(err.code, ERR_UNSUPPORTED);
+        assert_non_null(strstr(err.msg, cases[i].name));
+    }
+    wasm_engine_free(engine);
+}
+
+static size_t listed;
+
+static void count_line(void *context, struct bytes text)
+{
+    (void)context;
+    assert_int_equal(text.data[text.size - 1], '\n');
+    listed++;
+}
+
+static void modules_can_be_listed(void **state)
+{
+    struct fixture f;
+    struct err err;
+    (void)state;
+    BOTH_MODES(f)
+    {
+        listed = 0;
+        assert_true(wasm_dump(f.module, false, count_line, NULL, &err));
+        size_t without = listed;
+        assert_true(without > 30);
+        assert_true(wasm_dump(f.module, true, count_line, NULL, &err));
+        assert_true(listed > 2 * without);
+        assert_true(wasm_module_memory(f.module) > sample.size);
+    }
+}
+
+static int read_sample(void **state)
+{
+    struct err err;
+    (void)state;
+    arena_init(&arena, arena_heap, 1 << 20);
+    return os_read_file(SAMPLE, 1 << 20, &arena, &sample, &err) ? 0 : -1;
+}
+
+static int drop_sample(void **state)
+{
+    (void)state;
+    arena_done(&arena);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(functions_compute),
+        cmocka_unit_test(many_results_come_back_in_order),
+        cmocka_unit_test(traps_say_what_and_where),
+        cmocka_unit_test(memory_ends_where_it_ends),
+        cmocka_unit_test(fuel_is_deterministic),
+        cmocka_unit_test(an_interrupt_ends_a_loop),
+        cmocka_unit_test(endless_recursion_is_a_trap),
+        cmocka_unit_test(instances_live_side_by_side),
+        cmocka_unit_test(imports_must_fit),
+        cmocka_unit_test(configured_limits_hold),
+        cmocka_unit_test(guard_mode_needs_guard_pages),
+        cmocka_unit_test(damage_never_crashes),
+        cmocka_unit_test(absent_features_are_named),
+        cmocka_unit_test(modules_can_be_listed),
+    };
+    return cmocka_run_group_tests(tests, read_sample, drop_sample);
+}
