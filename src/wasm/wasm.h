@@ -197,14 +197,14 @@ MUST_CHECK bool wasm_store_new(struct wasm_engine *engine, struct wasm_store **o
                                struct err *err);
 void wasm_store_free(struct wasm_store *store);
 
-/* From now on calls use fuel: one unit for each function entered and each turn of a loop, and one
- * for each 64 bytes or elements of a bulk operation; the same run takes the same fuel always. A
- * call that has none left traps. UINT64_MAX, the initial state, is endless. */
+/* From now on calls use fuel: one unit for each function entered and each branch taken, and one for
+ * each 64 bytes or elements of a bulk operation; the same run takes the same fuel always. A call
+ * that has none left traps. UINT64_MAX, the initial state, is endless. */
 void wasm_store_set_fuel(struct wasm_store *store, uint64_t fuel);
 uint64_t wasm_store_fuel(const struct wasm_store *store);
 
-/* Makes the running call, or the next one, trap at its next function entry or turn of a loop. May
- * be called from any thread and from a signal handler. */
+/* Makes the running call, or the next one, trap within some thousand steps of fuel. May be called
+ * from any thread and from a signal handler. */
 void wasm_store_interrupt(struct wasm_store *store);
 
 /* ---- functions ---- */
