@@ -17,7 +17,9 @@ def lines_of(folder):
 
 
 def bytes_of(archive):
-    """Bytes of code and constants, of data, as `size` counts them."""
+    """Bytes of code and constants, of data, as `size` counts them; a room of programs has none."""
+    if not archive.exists():
+        return 0, 0
     out = subprocess.run(["size", "-t", archive], capture_output=True, text=True, check=True).stdout
     text, data, bss = out.splitlines()[-1].split()[:3]
     return int(text), int(data) + int(bss)

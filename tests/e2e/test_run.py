@@ -4,6 +4,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -48,6 +49,15 @@ def test_packages_have_group_and_reason(root):
         assert re.fullmatch(r"[a-z0-9.+-]+ +(build|test|bench|fuzz|lint) +# \S.*", line), line
     names = [line.split()[0] for line in lines]
     assert len(names) == len(set(names))
+
+
+def test_tcb_counts_every_room(root, build):
+    """The lines and bytes of ./run tcb, for the build at hand."""
+    shown = subprocess.run([sys.executable, root / "tools/tcb.py", build], capture_output=True,
+                           text=True, check=True).stdout
+    counted = dict(re.findall(r"^  (\w+) +(\d+)", shown, re.MULTILINE))
+    assert {"base", "os", "wasm", "wasm_tool"} <= set(counted)
+    assert all(int(lines) > 0 for lines in counted.values())
 
 
 @pytest.fixture
