@@ -5,76 +5,19 @@
 
 #include "base/banned.h"
 
-struct ir_name {
+static const struct {
     const char *name;
     uint8_t words;
+} infos[IR_COUNT] = {
+#define IR(id, words, value) {#id, (words)},
+#include "wasm/ir.def"
 };
 
-/* Names, and how many words an instruction takes; of br_table without its offsets. */
-static const struct ir_name names[IR_COUNT] = {
-#define X(id) [IR_##id] = {#id, 1},
-    IR_MISC(X)
-#undef X
-#define UNARY(code, id, result, a, value) [IR_##id] = {#id, 1},
-#define UNARY_TRAP UNARY
-#define BINARY(code, id, result, a, value) [IR_##id] = {#id, 1}, [IR_##id##_k] = {#id "_k", 2},
-#define BINARY_TRAP BINARY
-#define LOAD(code, id, type, memory)                                                            \
-    [IR_##id] = {#id, 2}, [IR_##id##_x] = {#id "_x", 2}, [IR_##id##_guard] = {#id "_guard", 2}, \
-    [IR_##id##_x_guard] = {#id "_x_guard", 2},
-#define STORE LOAD
-#define SIMD_LOAD(code, id, size) LOAD(code, id, , )
-#define SIMD_LOAD_LANE(code, id, size) [IR_##id] = {#id, 2}, [IR_##id##_guard] = {#id "_guard", 2},
-#define SIMD_STORE_LANE SIMD_LOAD_LANE
-#define SIMD_SPLAT(code, id, a) [IR_##id] = {#id, 1},
-#define SIMD_EXTRACT(code, id, result, lanes) [IR_##id] = {#id, 1},
-#define SIMD_REPLACE(code, id, b, lanes) [IR_##id] = {#id, 2},
-#define SIMD_UNARY(code, id) [IR_##id] = {#id, 1},
-#define SIMD_BINARY SIMD_UNARY
-#define SIMD_TERNARY(code, id) [IR_##id] = {#id, 2},
-#define SIMD_SHIFT SIMD_UNARY
-#define SIMD_TEST SIMD_UNARY
-#include "wasm/ops.def"
-#define X(id, type, op, opposite) \
-    [IR_br_##id] = {"br_" #id, 2}, [IR_br_##id##_k] = {"br_" #id "_k", 2},
-        IR_INT_COMPARES(X)
-#undef X
-#define X(id, type, op) [IR_br_##id] = {"br_" #id, 2}, [IR_br_not_##id] = {"br_not_" #id, 2},
-            IR_FLOAT_COMPARES(X)
-#undef X
-};
-
-/* The further words of the instructions that have a line of their own. */
 static uint32_t word_count(const uint64_t *words)
 {
-    switch (IR_OP(words[0])) {
-    case IR_br_table:
-        return 2 + IR_WIDE(words[0]);
-    case IR_const64:
-    case IR_select:
-    case IR_select_v128:
-    case IR_call_indirect:
-    case IR_tail_call:
-    case IR_tail_call_indirect:
-    case IR_table_grow:
-    case IR_table_fill:
-    case IR_table_copy:
-    case IR_table_init:
-    case IR_memory_grow:
-    case IR_memory_fill:
-    case IR_memory_copy:
-    case IR_memory_init:
-    case IR_i32_shl_add:
-    case IR_i32_mul_add:
-    case IR_f64_mul_add:
-    case IR_f32_mul_add:
-        return 2;
-    case IR_const_v128:
-    case IR_i8x16_shuffle:
-        return 3;
-    default:
-        return names[IR_OP(words[0])].words;
-    }
+    uint32_t op = IR_OP(words[0]);
+
+    return op == IR_br_table ? 2 + IR_WIDE(words[0]) : infos[op].words;
 }
 
 uint32_t ir_print(const uint64_t *words, struct writer *w)
@@ -82,7 +25,7 @@ uint32_t ir_print(const uint64_t *words, struct writer *w)
     uint64_t word = words[0];
     uint32_t count = word_count(words);
 
-    writer_format(w, "%-24s %5u %5u %5u", names[IR_OP(word)].name, IR_A(word), IR_B(word),
+    writer_format(w, "%-24s %5u %5u %5u", infos[IR_OP(word)].name, IR_A(word), IR_B(word),
                   IR_C(word));
     for (uint32_t i = 1; i < count; i++)
         writer_format(w, " | %d %d", (int32_t)IR_LOW(words[i]), (int32_t)IR_WIDE(words[i]));

@@ -13,10 +13,6 @@
 #define LOG2(size) \
     (uint8_t)((size) == 1 ? 0 : (size) == 2 ? 1 : (size) == 4 ? 2 : (size) == 8 ? 3 : 4)
 
-typedef struct {
-    uint8_t bytes[16];
-} v128; /* only its size counts here */
-
 const struct op_shape op_shapes[OP_COUNT] = {
 #define MISC(code, id, imm) [code] = {.immediate = IMM_##imm},
 #define LOAD(code, id, type, memory)             \
@@ -48,6 +44,12 @@ const struct op_shape op_shapes[OP_COUNT] = {
               .operands = {WASM_I32},  \
               .result = WASM_V128,     \
               .log2_size = LOG2(size), \
+              .is_simple = true},
+#define SIMD_STORE(code, id, size)               \
+    [code] = {.immediate = IMM_MEMARG,           \
+              .operand_count = 2,                \
+              .operands = {WASM_I32, WASM_V128}, \
+              .log2_size = LOG2(size),           \
               .is_simple = true},
 #define SIMD_LOAD_LANE(code, id, size)           \
     [code] = {.immediate = IMM_MEMARG_LANE,      \
@@ -90,24 +92,7 @@ const struct op_shape op_shapes[OP_COUNT] = {
 const char *op_id(uint16_t op)
 {
     static const char *const ids[OP_COUNT] = {
-#define MISC(code, id, imm) [code] = #id,
-#define LOAD(code, id, type, memory) [code] = #id,
-#define STORE LOAD
-#define UNARY(code, id, out, a, value) [code] = #id,
-#define BINARY UNARY
-#define UNARY_TRAP UNARY
-#define BINARY_TRAP UNARY
-#define SIMD_LOAD(code, id, size) [code] = #id,
-#define SIMD_LOAD_LANE SIMD_LOAD
-#define SIMD_STORE_LANE SIMD_LOAD
-#define SIMD_SPLAT SIMD_LOAD
-#define SIMD_EXTRACT(code, id, out, lane_count) [code] = #id,
-#define SIMD_REPLACE SIMD_EXTRACT
-#define SIMD_UNARY(code, id) [code] = #id,
-#define SIMD_BINARY SIMD_UNARY
-#define SIMD_TERNARY SIMD_UNARY
-#define SIMD_SHIFT SIMD_UNARY
-#define SIMD_TEST SIMD_UNARY
+#define ANY(code, id) [code] = #id,
 #include "wasm/ops.def"
     };
 

@@ -6,24 +6,7 @@
 #include "wasm/wasm.h"
 
 enum wasm_op {
-#define MISC(code, id, immediate) OP_##id = (code),
-#define LOAD(code, id, type, memory) OP_##id = (code),
-#define STORE LOAD
-#define UNARY(code, id, result, a, value) OP_##id = (code),
-#define BINARY UNARY
-#define UNARY_TRAP UNARY
-#define BINARY_TRAP UNARY
-#define SIMD_LOAD(code, id, size) OP_##id = (code),
-#define SIMD_LOAD_LANE SIMD_LOAD
-#define SIMD_STORE_LANE SIMD_LOAD
-#define SIMD_SPLAT SIMD_LOAD
-#define SIMD_EXTRACT(code, id, result, lanes) OP_##id = (code),
-#define SIMD_REPLACE SIMD_EXTRACT
-#define SIMD_UNARY(code, id) OP_##id = (code),
-#define SIMD_BINARY SIMD_UNARY
-#define SIMD_TERNARY SIMD_UNARY
-#define SIMD_SHIFT SIMD_UNARY
-#define SIMD_TEST SIMD_UNARY
+#define ANY(code, id) OP_##id = (code),
 #include "wasm/ops.def"
     OP_UNKNOWN = 0x300, /* stands for every opcode that no byte or prefix above can hold */
     OP_COUNT

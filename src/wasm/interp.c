@@ -35,13 +35,23 @@ static inline void set_v128(union slot *slot, v128 v)
 #define GET_f32(slot) ((slot)->f32)
 #define GET_f64(slot) ((slot)->f64)
 #define GET_v128(slot) get_v128(slot)
-#define SET_i32(slot, v)                                                     \
-    ((slot)->i64 = (uint64_t)(uint32_t)(v)) /* the upper half is always zero \
-                                             */
-#define SET_i64(slot, v) ((slot)->i64 = (v))
-#define SET_f32(slot, v) ((slot)->f32 = (v))
-#define SET_f64(slot, v) ((slot)->f64 = (v))
+/* What is written to a slot goes to the accumulator too: ir.def counts on it. The upper half of an
+ * i32 is always zero. */
+#define SET_i32(slot, v) ((slot)->i64 = acc = (uint64_t)(uint32_t)(v))
+#define SET_i64(slot, v) ((slot)->i64 = acc = (v))
+#define SET_f32(slot, v) ((slot)->f32 = acc_f32 = (v))
+#define SET_f64(slot, v) ((slot)->f64 = acc_f64 = (v))
 #define SET_v128(slot, v) set_v128((slot), (v))
+
+/* The accumulator alone. */
+#define ACC_i32 ((uint32_t)acc)
+#define ACC_i64 acc
+#define ACC_f32 acc_f32
+#define ACC_f64 acc_f64
+#define TO_ACC_i32(slot, v) (acc = (uint64_t)(uint32_t)(v))
+#define TO_ACC_i64(slot, v) (acc = (v))
+#define TO_ACC_f32(slot, v) (acc_f32 = (v))
+#define TO_ACC_f64(slot, v) (acc_f64 = (v))
 
 #define CONST_i32(word) ((uint32_t)(word))
 #define CONST_i64(word) (word)
@@ -69,6 +79,14 @@ typedef uint32_t __attribute__((may_alias)) field32;
     do {                  \
         pc += (words);    \
         NEXT;             \
+    } while (0)
+/* After a call of a function: the accumulator need not be kept over it. */
+#define NEXT_FORGETTING(words) \
+    do {                       \
+        acc = 0;               \
+        acc_f32 = 0;           \
+        acc_f64 = 0;           \
+        NEXT_AFTER(words);     \
     } while (0)
 #define TRAP(code)                    \
     do {                              \
@@ -155,46 +173,27 @@ static inline void use_bulk_fuel(struct wasm_store *s, uint32_t count)
 DISPATCH_LOOP bool interpret(struct wasm_store *s, struct wasm_func *func, union slot *fp,
                              struct wasm_trap *trap)
 {
-    static const void *const labels[IR_COUNT] = {
-#define X(id) &&L_##id,
-        IR_MISC(X)
-#undef X
-#define UNARY(code, id, result, a, value) &&L_##id,
-#define UNARY_TRAP UNARY
-#define BINARY(code, id, result, a, value) &&L_##id, &&L_##id##_k,
-#define BINARY_TRAP BINARY
-#define LOAD(code, id, type, memory) &&L_##id, &&L_##id##_x, &&L_##id##_guard, &&L_##id##_x_guard,
-#define STORE LOAD
-#define SIMD_LOAD(code, id, size) &&L_##id, &&L_##id##_x, &&L_##id##_guard, &&L_##id##_x_guard,
-#define SIMD_LOAD_LANE(code, id, size) &&L_##id, &&L_##id##_guard,
-#define SIMD_STORE_LANE SIMD_LOAD_LANE
-#define SIMD_SPLAT(code, id, a) &&L_##id,
-#define SIMD_EXTRACT(code, id, result, lanes) &&L_##id,
-#define SIMD_REPLACE SIMD_EXTRACT
-#define SIMD_UNARY(code, id) &&L_##id,
-#define SIMD_BINARY SIMD_UNARY
-#define SIMD_TERNARY SIMD_UNARY
-#define SIMD_SHIFT SIMD_UNARY
-#define SIMD_TEST SIMD_UNARY
-#include "wasm/ops.def"
-#define X(id, type, op, opposite) &&L_br_##id, &&L_br_##id##_k,
-            IR_INT_COMPARES(X)
-#undef X
-#define X(id, type, op) &&L_br_##id, &&L_br_not_##id,
-                IR_FLOAT_COMPARES(X)
-#undef X
+    static const void *const table[IR_COUNT] = {
+#define IR(id, words, value) &&L_##id,
+#include "wasm/ir.def"
     };
+    const void *const *labels = table;
     struct call_frame *outermost = s->frame;
     struct wasm_instance *instance = func->instance;
     const uint64_t *pc = NULL, *return_pc = NULL;
     uint8_t *memory_base = NULL;
     uint64_t memory_size = 0;
+    uint64_t acc = 0;
+    float acc_f32 = 0;
+    double acc_f64 = 0;
     union slot *callee_fp = fp;
     struct wasm_func *callee = func;
     enum wasm_trap_code trap_code;
     struct err err;
 
     assert(func->decl != NULL);
+    /* the table's address stays in a register: the compiler no longer knows that it is constant */
+    __asm__("" : "+r"(labels));
     first_memory(instance, &memory_base, &memory_size);
 
 #ifdef __clang__
@@ -218,7 +217,7 @@ call : {
             goto host_trapped;
         first_memory(instance, &memory_base, &memory_size);
         pc = return_pc;
-        NEXT;
+        NEXT_FORGETTING(0);
     }
     struct engine_code *code = callee->decl->code;
     if (UNLIKELY(code == NULL)) {
@@ -243,7 +242,7 @@ call : {
     pc = code->words;
     if (UNLIKELY(--s->budget < 0))
         goto refill;
-    NEXT;
+    NEXT_FORGETTING(0);
 }
 
 leave : {
@@ -338,68 +337,63 @@ L_select : {
     *SLOT_A = fp[pc[1]].i32 != 0 ? *SLOT_B : *SLOT_C;
     NEXT_AFTER(2);
 }
+L_select_a : {
+    *SLOT_A = ACC_i32 != 0 ? *SLOT_B : *SLOT_C;
+    NEXT_AFTER(2);
+}
 L_select_v128 : {
     set_v128(SLOT_A, get_v128(fp[pc[1]].i32 != 0 ? SLOT_B : SLOT_C));
     NEXT_AFTER(2);
 }
 L_jump:
     BRANCH(pc, WIDE);
-L_br_if : {
-    if (SLOT_A->i32 != 0)
-        BRANCH(pc, WIDE);
-    NEXT_AFTER(1);
-}
-L_br_unless : {
-    if (SLOT_A->i32 == 0)
-        BRANCH(pc, WIDE);
-    NEXT_AFTER(1);
-}
+#define BRANCH_IF(label, words, from, condition, offset) \
+    label : {                                            \
+        if (condition)                                   \
+            BRANCH(from, offset);                        \
+        NEXT_AFTER(words);                               \
+    }
+    BRANCH_IF(L_br_if, 1, pc, SLOT_A->i32 != 0, WIDE)
+    BRANCH_IF(L_br_if_a, 1, pc, ACC_i32 != 0, WIDE)
+    BRANCH_IF(L_br_unless, 1, pc, SLOT_A->i32 == 0, WIDE)
+    BRANCH_IF(L_br_unless_a, 1, pc, ACC_i32 == 0, WIDE)
 L_br_table : {
     uint32_t index = SLOT_A->i32, count = WIDE;
     pc += 1 + (index < count ? index : count);
     BRANCH(pc, (uint32_t)*pc);
 }
-#define X(id, type, op, opposite)                                 \
-    L_br_##id:                                                    \
-    {                                                             \
-        if ((type)(*SLOT_A).i64 op(type)(*SLOT_B).i64)            \
-            BRANCH(pc + 1, (uint32_t)pc[1]);                      \
-        NEXT_AFTER(2);                                            \
-    }                                                             \
-    L_br_##id##_k:                                                \
-    {                                                             \
-        if ((type)(*SLOT_A).i64 op(type)(int32_t) IR_WIDE(pc[1])) \
-            BRANCH(pc + 1, (uint32_t)pc[1]);                      \
-        NEXT_AFTER(2);                                            \
-    }
+#define COMPARE(label, condition) BRANCH_IF(label, 2, pc + 1, condition, (uint32_t)pc[1])
+#define X(id, type, op, opposite, mirror)                                      \
+    COMPARE(L_br_##id, (type)SLOT_A->i64 op(type) SLOT_B->i64)                 \
+    COMPARE(L_br_##id##_k, (type)SLOT_A->i64 op(type)(int32_t) IR_WIDE(pc[1])) \
+    COMPARE(L_br_##id##_a, (type)acc op(type) SLOT_B->i64)                     \
+    COMPARE(L_br_##id##_ak, (type)acc op(type)(int32_t) IR_WIDE(pc[1]))
     IR_INT_COMPARES(X)
 #undef X
 #define GET_float(slot) ((slot)->f32)
 #define GET_double(slot) ((slot)->f64)
-#define X(id, type, op)                                  \
-    L_br_##id:                                           \
-    {                                                    \
-        if (GET_##type(SLOT_A) op GET_##type(SLOT_B))    \
-            BRANCH(pc + 1, (uint32_t)pc[1]);             \
-        NEXT_AFTER(2);                                   \
-    }                                                    \
-    L_br_not_##id:                                       \
-    {                                                    \
-        if (!(GET_##type(SLOT_A) op GET_##type(SLOT_B))) \
-            BRANCH(pc + 1, (uint32_t)pc[1]);             \
-        NEXT_AFTER(2);                                   \
-    }
+#define ACC_float acc_f32
+#define ACC_double acc_f64
+#define X(id, type, op, mirror)                                         \
+    COMPARE(L_br_##id, GET_##type(SLOT_A) op GET_##type(SLOT_B))        \
+    COMPARE(L_br_##id##_a, ACC_##type op GET_##type(SLOT_B))            \
+    COMPARE(L_br_not_##id, !(GET_##type(SLOT_A) op GET_##type(SLOT_B))) \
+    COMPARE(L_br_not_##id##_a, !(ACC_##type op GET_##type(SLOT_B)))
     IR_FLOAT_COMPARES(X)
 #undef X
 
     /* numbers */
-#define UNARY(code, id, result, type, value)       \
-    L_##id:                                        \
-    {                                              \
-        C_##type a = GET_##type(SLOT_B);           \
-        SET_##result(SLOT_A, (C_##result)(value)); \
-        NEXT_AFTER(1);                             \
+#define UNARY_FORM(label, result, type, operand, put, value) \
+    label : {                                                \
+        C_##type a = (operand);                              \
+        put##_##result(SLOT_A, (C_##result)(value));         \
+        NEXT_AFTER(1);                                       \
     }
+#define UNARY(code, id, result, type, value)                                \
+    UNARY_FORM(L_##id, result, type, GET_##type(SLOT_B), SET, value)        \
+    UNARY_FORM(L_##id##_a, result, type, ACC_##type, SET, value)            \
+    UNARY_FORM(L_##id##_t, result, type, GET_##type(SLOT_B), TO_ACC, value) \
+    UNARY_FORM(L_##id##_a_t, result, type, ACC_##type, TO_ACC, value)
 #define UNARY_TRAP(code, id, result, type, value)   \
     L_##id:                                         \
     {                                               \
@@ -408,19 +402,25 @@ L_br_table : {
         SET_##result(SLOT_A, r);                    \
         NEXT_AFTER(1);                              \
     }
-#define BINARY(code, id, result, type, value)                     \
-    L_##id:                                                       \
-    {                                                             \
-        C_##type a = GET_##type(SLOT_B), b = GET_##type(SLOT_C);  \
-        SET_##result(SLOT_A, (C_##result)(value));                \
-        NEXT_AFTER(1);                                            \
-    }                                                             \
-    L_##id##_k:                                                   \
-    {                                                             \
-        C_##type a = GET_##type(SLOT_B), b = CONST_##type(pc[1]); \
-        SET_##result(SLOT_A, (C_##result)(value));                \
-        NEXT_AFTER(2);                                            \
+#define BINARY_FORM(label, words, result, type, left, right, put, value) \
+    label : {                                                            \
+        C_##type a = (left), b = (right);                                \
+        put##_##result(SLOT_A, (C_##result)(value));                     \
+        NEXT_AFTER(words);                                               \
     }
+#define BINARY(code, id, result, type, value)                                                \
+    BINARY_FORM(L_##id, 1, result, type, GET_##type(SLOT_B), GET_##type(SLOT_C), SET, value) \
+    BINARY_FORM(L_##id##_k, 2, result, type, GET_##type(SLOT_B), CONST_##type(pc[1]), SET, value)
+#define ARITH_FORMS(id, suffix, type, put, value)                                                  \
+    BINARY_FORM(L_##id##suffix, 1, type, type, GET_##type(SLOT_B), GET_##type(SLOT_C), put, value) \
+    BINARY_FORM(L_##id##_k##suffix, 2, type, type, GET_##type(SLOT_B), CONST_##type(pc[1]), put,   \
+                value)                                                                             \
+    BINARY_FORM(L_##id##_a##suffix, 1, type, type, ACC_##type, GET_##type(SLOT_C), put, value)     \
+    BINARY_FORM(L_##id##_ak##suffix, 2, type, type, ACC_##type, CONST_##type(pc[1]), put, value)   \
+    BINARY_FORM(L_##id##_b##suffix, 1, type, type, GET_##type(SLOT_B), ACC_##type, put, value)
+#define ARITH(code, id, type, value)    \
+    ARITH_FORMS(id, , type, SET, value) \
+    ARITH_FORMS(id, _t, type, TO_ACC, value)
 #define BINARY_TRAP(code, id, result, type, value)                \
     L_##id:                                                       \
     {                                                             \
@@ -437,64 +437,90 @@ L_br_table : {
         NEXT_AFTER(2);                                            \
     }
 #include "wasm/ops.def"
-L_i32_shl_add : {
-    SET_i32(SLOT_A, (SLOT_B->i32 << (uint32_t)pc[1]) + SLOT_C->i32);
-    NEXT_AFTER(2);
-}
-L_i32_mul_add : {
-    SET_i32(SLOT_A, SLOT_B->i32 * SLOT_C->i32 + fp[pc[1]].i32);
-    NEXT_AFTER(2);
-}
-L_f64_mul_add : {
-    SLOT_A->f64 = SLOT_B->f64 * SLOT_C->f64 + fp[pc[1]].f64;
-    NEXT_AFTER(2);
-}
-L_f32_mul_add : {
-    SLOT_A->f32 = SLOT_B->f32 * SLOT_C->f32 + fp[pc[1]].f32;
-    NEXT_AFTER(2);
-}
+#define FUSED_FORMS(id, type, value)  \
+    L_##id:                           \
+    {                                 \
+        SET_##type(SLOT_A, value);    \
+        NEXT_AFTER(2);                \
+    }                                 \
+    L_##id##_t:                       \
+    {                                 \
+        TO_ACC_##type(SLOT_A, value); \
+        NEXT_AFTER(2);                \
+    }
+    FUSED_FORMS(i32_shl_add, i32, (SLOT_B->i32 << (uint32_t)pc[1]) + SLOT_C->i32)
+    FUSED_FORMS(i32_mul_add, i32, SLOT_B->i32 * SLOT_C->i32 + fp[pc[1]].i32)
+    FUSED_FORMS(f64_mul_add, f64, SLOT_B->f64 * SLOT_C->f64 + fp[pc[1]].f64)
+    FUSED_FORMS(f32_mul_add, f32, SLOT_B->f32 * SLOT_C->f32 + fp[pc[1]].f32)
 
 /* memory */
 L_use_memory : {
     select_memory(instance->memories[WIDE], &memory_base, &memory_size);
     NEXT_AFTER(1);
 }
-#define LOAD_FORM(label, access, address, type, memory) \
-    label : {                                           \
-        access(address, sizeof(memory));                \
-        memory v;                                       \
-        memcpy(&v, p, sizeof v);                        \
-        SET_##type(SLOT_A, (C_##type)v);                \
-        NEXT_AFTER(2);                                  \
+/* The address in slot n: alone, with an index, with a constant (all wrap at 32 bits). */
+#define AT(n) (fp[FIELD(n)].i32)
+#define AT_X(n) (AT(n) + SLOT_C->i32)
+#define AT_K(n) (AT(n) + IR_WIDE(pc[1]))
+#define LOAD_FORM(label, access, address, put, type, memory) \
+    label : {                                                \
+        access(address, sizeof(memory));                     \
+        memory v;                                            \
+        memcpy(&v, p, sizeof v);                             \
+        put##_##type(SLOT_A, (C_##type)v);                   \
+        NEXT_AFTER(2);                                       \
     }
-#define LOAD(code, id, type, memory)                                        \
-    LOAD_FORM(L_##id, CHECKED, SLOT_B->i32, type, memory)                   \
-    LOAD_FORM(L_##id##_x, CHECKED, SLOT_B->i32 + SLOT_C->i32, type, memory) \
-    LOAD_FORM(L_##id##_guard, GUARDED, SLOT_B->i32, type, memory)           \
-    LOAD_FORM(L_##id##_x_guard, GUARDED, SLOT_B->i32 + SLOT_C->i32, type, memory)
-#define STORE_FORM(label, access, address, type, memory) \
+#define LOAD_FORMS(id, suffix, access, put, type, memory)             \
+    LOAD_FORM(L_##id##suffix, access, AT(2), put, type, memory)       \
+    LOAD_FORM(L_##id##_x##suffix, access, AT_X(2), put, type, memory) \
+    LOAD_FORM(L_##id##_k##suffix, access, AT_K(2), put, type, memory) \
+    LOAD_FORM(L_##id##_a##suffix, access, ACC_i32, put, type, memory)
+#define LOAD(code, id, type, memory)                  \
+    LOAD_FORMS(id, , CHECKED, SET, type, memory)      \
+    LOAD_FORMS(id, _t, CHECKED, TO_ACC, type, memory) \
+    LOAD_FORMS(id, _g, GUARDED, SET, type, memory)    \
+    LOAD_FORMS(id, _t_g, GUARDED, TO_ACC, type, memory)
+#define STORE_FORM(label, access, address, from, memory) \
     label : {                                            \
         access(address, sizeof(memory));                 \
-        memory v = (memory)GET_##type(SLOT_B);           \
+        memory v = (memory)(from);                       \
         memcpy(p, &v, sizeof v);                         \
         NEXT_AFTER(2);                                   \
     }
-#define STORE(code, id, type, memory)                                        \
-    STORE_FORM(L_##id, CHECKED, SLOT_A->i32, type, memory)                   \
-    STORE_FORM(L_##id##_x, CHECKED, SLOT_A->i32 + SLOT_C->i32, type, memory) \
-    STORE_FORM(L_##id##_guard, GUARDED, SLOT_A->i32, type, memory)           \
-    STORE_FORM(L_##id##_x_guard, GUARDED, SLOT_A->i32 + SLOT_C->i32, type, memory)
+#define STORE_FORMS(id, suffix, access, type, memory)                           \
+    STORE_FORM(L_##id##suffix, access, AT(1), GET_##type(SLOT_B), memory)       \
+    STORE_FORM(L_##id##_x##suffix, access, AT_X(1), GET_##type(SLOT_B), memory) \
+    STORE_FORM(L_##id##_k##suffix, access, AT_K(1), GET_##type(SLOT_B), memory) \
+    STORE_FORM(L_##id##_a##suffix, access, ACC_i32, GET_##type(SLOT_B), memory) \
+    STORE_FORM(L_##id##_v##suffix, access, AT(1), ACC_##type, memory)           \
+    STORE_FORM(L_##id##_x_v##suffix, access, AT_X(1), ACC_##type, memory)       \
+    STORE_FORM(L_##id##_k_v##suffix, access, AT_K(1), ACC_##type, memory)
+#define STORE(code, id, type, memory)        \
+    STORE_FORMS(id, , CHECKED, type, memory) \
+    STORE_FORMS(id, _g, GUARDED, type, memory)
 #define SIMD_LOAD_FORM(label, access, address, id, size) \
     label : {                                            \
         access(address, size);                           \
         set_v128(SLOT_A, id(p));                         \
         NEXT_AFTER(2);                                   \
     }
-#define SIMD_LOAD(code, id, size)                                            \
-    SIMD_LOAD_FORM(L_##id, CHECKED, SLOT_B->i32, id, size)                   \
-    SIMD_LOAD_FORM(L_##id##_x, CHECKED, SLOT_B->i32 + SLOT_C->i32, id, size) \
-    SIMD_LOAD_FORM(L_##id##_guard, GUARDED, SLOT_B->i32, id, size)           \
-    SIMD_LOAD_FORM(L_##id##_x_guard, GUARDED, SLOT_B->i32 + SLOT_C->i32, id, size)
+#define SIMD_STORE_FORM(label, access, address, id, size) \
+    label : {                                             \
+        access(address, size);                            \
+        memcpy(p, SLOT_B, size);                          \
+        NEXT_AFTER(2);                                    \
+    }
+#define SIMD_FORMS(form, access, slot, id, suffix, size)           \
+    form(L_##id##suffix, access, AT(slot), id, size)               \
+        form(L_##id##_x##suffix, access, AT_X(slot), id, size)     \
+            form(L_##id##_k##suffix, access, AT_K(slot), id, size) \
+                form(L_##id##_a##suffix, access, ACC_i32, id, size)
+#define SIMD_LOAD(code, id, size)                      \
+    SIMD_FORMS(SIMD_LOAD_FORM, CHECKED, 2, id, , size) \
+    SIMD_FORMS(SIMD_LOAD_FORM, GUARDED, 2, id, _g, size)
+#define SIMD_STORE(code, id, size)                      \
+    SIMD_FORMS(SIMD_STORE_FORM, CHECKED, 1, id, , size) \
+    SIMD_FORMS(SIMD_STORE_FORM, GUARDED, 1, id, _g, size)
 /* the vector is copied lane and all: the lanes are in the order of memory */
 #define LANE_OF(v, size) ((uint8_t *)&(v) + (size_t)IR_WIDE(pc[1]) * (size))
 #define SIMD_LOAD_LANE_FORM(label, access, size) \
@@ -507,7 +533,7 @@ L_use_memory : {
     }
 #define SIMD_LOAD_LANE(code, id, size)         \
     SIMD_LOAD_LANE_FORM(L_##id, CHECKED, size) \
-    SIMD_LOAD_LANE_FORM(L_##id##_guard, GUARDED, size)
+    SIMD_LOAD_LANE_FORM(L_##id##_g, GUARDED, size)
 #define SIMD_STORE_LANE_FORM(label, access, size) \
     label : {                                     \
         access(SLOT_B->i32, size);                \
@@ -517,7 +543,7 @@ L_use_memory : {
     }
 #define SIMD_STORE_LANE(code, id, size)         \
     SIMD_STORE_LANE_FORM(L_##id, CHECKED, size) \
-    SIMD_STORE_LANE_FORM(L_##id##_guard, GUARDED, size)
+    SIMD_STORE_LANE_FORM(L_##id##_g, GUARDED, size)
 
 /* vectors */
 #define SIMD_SPLAT(code, id, type)                \
@@ -562,11 +588,11 @@ L_use_memory : {
         set_v128(SLOT_A, id(get_v128(SLOT_B), SLOT_C->i32)); \
         NEXT_AFTER(1);                                       \
     }
-#define SIMD_TEST(code, id)                 \
-    L_##id:                                 \
-    {                                       \
-        SLOT_A->i64 = id(get_v128(SLOT_B)); \
-        NEXT_AFTER(1);                      \
+#define SIMD_TEST(code, id)                    \
+    L_##id:                                    \
+    {                                          \
+        SET_i32(SLOT_A, id(get_v128(SLOT_B))); \
+        NEXT_AFTER(1);                         \
     }
 #define C_v128 v128
 #include "wasm/ops.def"
@@ -617,49 +643,49 @@ L_table_grow : {
     uint32_t size = t->size;
     use_bulk_fuel(s, SLOT_C->i32 < t->capacity ? SLOT_C->i32 : 0);
     SLOT_A->i64 = table_grow(t, SLOT_C->i32, *SLOT_B) ? size : UINT32_MAX;
-    NEXT_AFTER(2);
+    NEXT_FORGETTING(2);
 }
 L_table_fill : {
     use_bulk_fuel(s, SLOT_C->i32);
     TRAP_IF(!bulk_table_fill(instance->tables[pc[1]], SLOT_A->i32, *SLOT_B, SLOT_C->i32),
             TABLE_OUT_OF_BOUNDS)
-    NEXT_AFTER(2);
+    NEXT_FORGETTING(2);
 }
 L_table_copy : {
     use_bulk_fuel(s, SLOT_C->i32);
     TRAP_IF(!bulk_table_copy(instance->tables[(uint32_t)pc[1]], instance->tables[IR_WIDE(pc[1])],
                              SLOT_A->i32, SLOT_B->i32, SLOT_C->i32),
             TABLE_OUT_OF_BOUNDS)
-    NEXT_AFTER(2);
+    NEXT_FORGETTING(2);
 }
 L_table_init : {
     use_bulk_fuel(s, SLOT_C->i32);
     TRAP_IF(!bulk_table_init(instance, (uint32_t)pc[1], IR_WIDE(pc[1]), SLOT_A->i32, SLOT_B->i32,
                              SLOT_C->i32),
             TABLE_OUT_OF_BOUNDS)
-    NEXT_AFTER(2);
+    NEXT_FORGETTING(2);
 }
 L_elem_drop : {
     instance_drop_elem(instance, WIDE);
-    NEXT_AFTER(1);
+    NEXT_FORGETTING(1);
 }
 L_memory_size : {
     SLOT_A->i64 = wasm_memory_pages(instance->memories[WIDE]);
-    NEXT_AFTER(1);
+    NEXT_FORGETTING(1);
 }
 L_memory_grow : {
     struct wasm_memory *memory = instance->memories[pc[1]];
     uint64_t pages = wasm_memory_pages(memory);
     SLOT_A->i64 = wasm_memory_grow(memory, SLOT_B->i32) ? pages : UINT32_MAX;
     first_memory(instance, &memory_base, &memory_size);
-    NEXT_AFTER(2);
+    NEXT_FORGETTING(2);
 }
 L_memory_fill : {
     use_bulk_fuel(s, SLOT_C->i32);
     TRAP_IF(!bulk_memory_fill(instance->memories[pc[1]], SLOT_A->i32, (uint8_t)SLOT_B->i32,
                               SLOT_C->i32),
             MEMORY_OUT_OF_BOUNDS)
-    NEXT_AFTER(2);
+    NEXT_FORGETTING(2);
 }
 L_memory_copy : {
     use_bulk_fuel(s, SLOT_C->i32);
@@ -667,18 +693,18 @@ L_memory_copy : {
                               instance->memories[IR_WIDE(pc[1])], SLOT_A->i32, SLOT_B->i32,
                               SLOT_C->i32),
             MEMORY_OUT_OF_BOUNDS)
-    NEXT_AFTER(2);
+    NEXT_FORGETTING(2);
 }
 L_memory_init : {
     use_bulk_fuel(s, SLOT_C->i32);
     TRAP_IF(!bulk_memory_init(instance, (uint32_t)pc[1], IR_WIDE(pc[1]), SLOT_A->i32, SLOT_B->i32,
                               SLOT_C->i32),
             MEMORY_OUT_OF_BOUNDS)
-    NEXT_AFTER(2);
+    NEXT_FORGETTING(2);
 }
 L_data_drop : {
     instance->data_dropped[WIDE] = true;
-    NEXT_AFTER(1);
+    NEXT_FORGETTING(1);
 }
 L_ref_func : {
     SLOT_A->func = instance->funcs[WIDE];
@@ -692,7 +718,7 @@ L_ref_is_null : {
 refill:
     trap_code = store_refill(s);
     if (LIKELY(trap_code == WASM_TRAP_NONE))
-        NEXT;
+        NEXT_FORGETTING(0);
 trapped:
     trap_fill(s, trap, trap_code, pc);
 host_trapped:

@@ -1,11 +1,11 @@
 /* From validated function bodies to the internal form (ir.h), in one pass.
  *
- * Operands are followed symbolically: a local.get or a constant makes no code, it is named by the
- * instruction that uses it. Each operand has a home, its slot in the frame; what is computed goes
- * there unless the next instruction is a local.set, which redirects it. A local that is about to
- * change is first copied to the homes of the operands that still mean its old value. At labels
- * every operand that a branch can carry is in its home. The body is trusted: validate.c has seen
- * it. */
+ * Operands are followed symbolically: a local.get, a constant, or the sum of both makes no code, it
+ * is named by the instruction that uses it. Each operand has a home, its slot in the frame; what is
+ * computed goes there unless the next instruction is a local.set, which redirects it. A local that
+ * is about to change is first copied to the homes of the operands that still mean its old value. An
+ * operand that the instruction before has made is read from the accumulator. At labels every
+ * operand that a branch can carry is in its home. The body is trusted: validate.c has seen it. */
 #include "wasm/ir.h"
 
 #include <assert.h>
@@ -15,6 +15,15 @@
 #include "wasm/runtime.h"
 #include "base/banned.h"
 
+/* Where values go, as ir.def has it. */
+#define NOWHERE 0
+#define ACC 0xff
+#define TO(distance) (distance)
+static const uint8_t ir_values[IR_COUNT] = {
+#define IR(id, words, value) value,
+#include "wasm/ir.def"
+};
+
 enum operand_kind { OPERAND_HOME, OPERAND_LOCAL, OPERAND_CONST };
 
 struct operand {
@@ -23,7 +32,7 @@ struct operand {
     uint16_t home;
     uint32_t local;  /* index */
     uint32_t before; /* of OPERAND_LOCAL: the next lower operand of the same local, plus one */
-    uint64_t value;  /* of OPERAND_CONST */
+    uint64_t value;  /* of OPERAND_CONST; of OPERAND_LOCAL what is to be added, mod 2^32 */
 };
 
 #define NO_CHAIN UINT32_MAX
@@ -37,6 +46,13 @@ struct control {
     uint32_t ends;       /* chain of branches to the end */
     uint32_t elses;      /* chain of branches to the else */
     struct wasm_func_type type;
+};
+
+/* The last value-making instruction, while nothing follows it. */
+struct last {
+    uint32_t word;
+    bool can_change;     /* its value may still go elsewhere, or be made by another instruction */
+    bool in_accumulator; /* its value */
 };
 
 struct translator {
@@ -54,10 +70,11 @@ struct translator {
     uint32_t *local_slot; /* by local index */
     uint8_t *local_type;
     uint32_t *local_newest; /* the highest operand of the local, plus one; 0: none */
-    uint32_t last; /* word of the last value-making instruction, while nothing follows it */
-    bool has_last;
-    bool dead;   /* code here is never reached */
-    bool failed; /* no memory */
+    struct last last;
+    struct last before_compare; /* what was last when the comparison that now is was made, */
+    bool compares_home[2];      /* and which of its operands are used by nothing else */
+    bool dead;                  /* code here is never reached */
+    bool failed;                /* no memory */
     struct insn insn;
     uint32_t locate;  /* the word whose instruction is sought */
     uint32_t located; /* its offset in the module */
@@ -80,6 +97,12 @@ static bool grow(struct translator *t, void **array, uint32_t *capacity, uint32_
     return true;
 }
 
+static void forget_last(struct translator *t)
+{
+    t->last.can_change = false;
+    t->last.in_accumulator = false;
+}
+
 static void emit(struct translator *t, uint64_t word)
 {
     if (t->count ==
@@ -87,15 +110,18 @@ static void emit(struct translator *t, uint64_t word)
         t->located = (uint32_t)t->insn.at;
     if (grow(t, (void **)&t->words, &t->capacity, t->count + 1, sizeof *t->words))
         t->words[t->count++] = word;
-    t->has_last = false;
+    forget_last(t);
 }
 
 /* Marks the instruction that begins at `start` as one whose value may still be redirected or fused.
  */
 static void set_last(struct translator *t, uint32_t start)
 {
-    t->last = start;
-    t->has_last = !t->failed;
+    if (t->failed)
+        return;
+    t->last = (struct last){.word = start,
+                            .can_change = true,
+                            .in_accumulator = ir_values[IR_OP(t->words[start])] != NOWHERE};
 }
 
 /* ---- operands ---- */
@@ -118,13 +144,15 @@ static void push_const(struct translator *t, uint8_t type, uint64_t value)
         t->operands[t->size - 1].value = value;
 }
 
-static void push_local(struct translator *t, uint32_t local)
+/* The value of a local, plus a constant. */
+static void push_local(struct translator *t, uint32_t local, uint32_t plus)
 {
     push(t, OPERAND_LOCAL, t->local_type[local]);
     if (t->failed)
         return;
     struct operand *o = &t->operands[t->size - 1];
     o->local = local;
+    o->value = plus;
     o->before = t->local_newest[local];
     t->local_newest[local] = t->size;
 }
@@ -161,13 +189,52 @@ static void emit_const(struct translator *t, uint32_t to, uint64_t value)
     set_last(t, start);
 }
 
+/* Whether an operand can be read from a slot as it is. */
+static bool is_plain(const struct operand *o)
+{
+    return o->kind == OPERAND_HOME || (o->kind == OPERAND_LOCAL && o->value == 0);
+}
+
+/* The slot of a plain operand. */
+static uint32_t slot_of(const struct translator *t, const struct operand *o)
+{
+    return o->kind == OPERAND_LOCAL ? t->local_slot[o->local] : o->home;
+}
+
+/* Whether the accumulator holds what is in `slot`. When nothing else wants it there (is_home), the
+ * instruction that made it no longer writes it. */
+static bool take_accumulator(struct translator *t, uint32_t slot, bool is_home)
+{
+    if (!t->last.in_accumulator || IR_A(t->words[t->last.word]) != slot)
+        return false;
+    uint64_t *word = &t->words[t->last.word];
+    uint8_t distance = ir_values[IR_OP(*word)];
+    if (is_home && t->last.can_change && distance != ACC)
+        *word += distance;
+    return true;
+}
+
+/* The same of a plain operand that was popped. */
+static bool take_operand(struct translator *t, const struct operand *o)
+{
+    return take_accumulator(t, slot_of(t, o), o->kind == OPERAND_HOME);
+}
+
 /* Puts the value of an operand into slot `to`. */
 static void emit_copy(struct translator *t, uint32_t to, const struct operand *o)
 {
-    if (o->kind == OPERAND_CONST)
+    if (o->kind == OPERAND_CONST) {
         emit_const(t, to, o->value);
-    else
-        emit_move(t, to, o->kind == OPERAND_LOCAL ? t->local_slot[o->local] : o->home, o->type);
+    } else if (is_plain(o)) {
+        emit_move(t, to, slot_of(t, o), o->type);
+    } else {
+        uint32_t slot = t->local_slot[o->local];
+        unsigned op = take_accumulator(t, slot, false) ? IR_i32_add_ak : IR_i32_add_k;
+        uint32_t start = t->count;
+        emit(t, ir_word(op, to, slot, 0));
+        emit(t, o->value);
+        set_last(t, start);
+    }
 }
 
 /* Puts operand i, which is still on the stack, into its home. */
@@ -178,7 +245,7 @@ static void settle(struct translator *t, uint32_t i)
     if (o->kind == OPERAND_HOME)
         return;
     emit_copy(t, o->home, o);
-    t->has_last = false;
+    forget_last(t);
     o->kind = OPERAND_HOME;
 }
 
@@ -215,20 +282,35 @@ static void settle_top(struct translator *t, uint32_t count)
     }
 }
 
-/* The slot in which a popped operand can be read. */
-static uint32_t slot_for(struct translator *t, const struct operand *o)
+/* Makes a popped operand plain. */
+static void make_plain(struct translator *t, struct operand *o)
 {
-    if (o->kind == OPERAND_LOCAL)
-        return t->local_slot[o->local];
-    if (o->kind == OPERAND_CONST)
-        emit_copy(t, o->home, o);
-    return o->home;
+    if (is_plain(o))
+        return;
+    emit_copy(t, o->home, o);
+    o->kind = OPERAND_HOME;
+}
+
+/* The slot in which a popped operand can be read. */
+static uint32_t slot_for(struct translator *t, struct operand *o)
+{
+    make_plain(t, o);
+    return slot_of(t, o);
 }
 
 /* Whether the last instruction made this operand, and nothing else wants its value. */
 static bool is_last(const struct translator *t, const struct operand *o)
 {
-    return t->has_last && o->kind == OPERAND_HOME && IR_A(t->words[t->last]) == o->home;
+    return t->last.can_change && o->kind == OPERAND_HOME && IR_A(t->words[t->last.word]) == o->home;
+}
+
+/* Sends the value of the last instruction to another slot. */
+static void set_destination(struct translator *t, uint32_t slot)
+{
+    uint64_t *word = &t->words[t->last.word];
+
+    *word = (*word & ~((uint64_t)0xffff << 16)) | (uint64_t)slot << 16;
+    t->last.can_change = false;
 }
 
 static uint32_t push_home(struct translator *t, uint8_t type)
@@ -268,7 +350,7 @@ static void bind(struct translator *t, uint32_t head, uint32_t target)
         set_offset(t, head, target - head / 2);
         head = next;
     }
-    t->has_last = false;
+    forget_last(t);
 }
 
 /* Branches of one offset field: to a known word, or into a chain. */
@@ -301,26 +383,56 @@ static void emit_jump(struct translator *t, const struct label *l)
     aim(t, l, (t->count - 1) * 2 + 1);
 }
 
-/* The compare-and-branch for a comparison, taken when it is (not) true; IR_COUNT when there is
- * none. */
+/* The compare-and-branch for a comparison, taken when it is (not) true, of its first form; IR_COUNT
+ * when there is none. */
 static unsigned compare_branch(unsigned op, bool when)
 {
     switch (op) {
-#define X(id, type, operator, opposite)              \
-    case IR_##id:                                    \
-        return when ? IR_br_##id : IR_br_##opposite; \
-    case IR_##id##_k:                                \
-        return when ? IR_br_##id##_k : IR_br_##opposite##_k;
+#define X(id, type, operator, opposite, mirror) \
+    case IR_##id:                               \
+    case IR_##id##_k:                           \
+        return when ? IR_br_##id : IR_br_##opposite;
         IR_INT_COMPARES(X)
 #undef X
-#define X(id, type, operator) \
-    case IR_##id:             \
+#define X(id, type, operator, mirror) \
+    case IR_##id:                     \
         return when ? IR_br_##id : IR_br_not_##id;
         IR_FLOAT_COMPARES(X)
 #undef X
+    case IR_i64_eqz:
+        return when ? IR_br_i64_eq : IR_br_i64_ne;
     default:
         return IR_COUNT;
     }
+}
+
+/* A compare-and-branch with its operands in the other order. */
+static unsigned mirrored(unsigned branch)
+{
+    switch (branch) {
+#define X(id, type, operator, opposite, mirror) \
+    case IR_br_##id:                            \
+        return IR_br_##mirror;
+        IR_INT_COMPARES(X)
+#undef X
+#define X(id, type, operator, mirror) \
+    case IR_br_##id:                  \
+        return IR_br_##mirror;        \
+    case IR_br_not_##id:              \
+        return IR_br_not_##mirror;
+        IR_FLOAT_COMPARES(X)
+#undef X
+    default:
+        return branch;
+    }
+}
+
+/* Forms of a compare-and-branch, added to the first; of floats there are no constants. */
+enum { BRANCH_K = 1, BRANCH_A = 2, BRANCH_FLOAT_A = 1 };
+
+static unsigned accumulator_form(unsigned branch)
+{
+    return branch >= IR_br_f32_eq ? BRANCH_FLOAT_A : BRANCH_A;
 }
 
 /* Whether the constant of a _k comparison fits the half word that a branch has for it. */
@@ -331,40 +443,47 @@ static bool fits_branch(unsigned op, uint64_t constant)
     return true;
 }
 
-/* A branch taken when the condition, an operand just popped, is (not) zero. Fuses the comparison
- * that made it. */
-static void emit_branch(struct translator *t, const struct operand *o, bool when,
-                        const struct label *l)
+/* Takes back the comparison that was just made, and branches by its operands instead. */
+static bool fuse_branch(struct translator *t, bool when, const struct label *l)
 {
-    if (is_last(t, o)) {
-        uint64_t word = t->words[t->last];
-        unsigned op = IR_OP(word);
-        bool has_constant = t->count - t->last == 2;
-        if (op == IR_i32_eqz) {
-            t->count = t->last;
-            emit(t, ir_wide(when ? IR_br_unless : IR_br_if, IR_B(word), 0));
-            aim(t, l, (t->count - 1) * 2 + 1);
-            return;
-        }
-        if (op == IR_i64_eqz) {
-            t->count = t->last;
-            emit(t, ir_word(when ? IR_br_i64_eq_k : IR_br_i64_ne_k, IR_B(word), 0, 0));
-            emit(t, 0);
-            aim(t, l, (t->count - 1) * 2);
-            return;
-        }
-        unsigned branch = compare_branch(op, when);
-        uint64_t constant = has_constant ? t->words[t->last + 1] : 0;
-        if (branch != IR_COUNT && (!has_constant || fits_branch(op, constant))) {
-            t->count = t->last;
-            emit(t, ir_word(branch, IR_B(word), IR_C(word), 0));
-            emit(t, ir_pair(0, (uint32_t)constant));
-            aim(t, l, (t->count - 1) * 2);
-            return;
-        }
+    uint64_t word = t->words[t->last.word];
+    unsigned op = IR_OP(word);
+    uint32_t a = IR_B(word), b = IR_C(word);
+    unsigned branch = compare_branch(op, when);
+    bool has_constant = t->count - t->last.word == 2 || op == IR_i64_eqz;
+    uint64_t constant = has_constant && op != IR_i64_eqz ? t->words[t->last.word + 1] : 0;
+
+    if (op != IR_i32_eqz && (branch == IR_COUNT || (has_constant && !fits_branch(op, constant))))
+        return false;
+    t->count = t->last.word;
+    t->last = t->before_compare;
+    if (op == IR_i32_eqz) {
+        unsigned form = take_accumulator(t, a, t->compares_home[0]) ? 1 : 0;
+        emit(t, ir_wide((when ? IR_br_unless : IR_br_if) + form, a, 0));
+        aim(t, l, (t->count - 1) * 2 + 1);
+        return true;
     }
+    if (take_accumulator(t, a, t->compares_home[0])) {
+        branch += accumulator_form(branch);
+    } else if (!has_constant && take_accumulator(t, b, t->compares_home[1])) {
+        branch = mirrored(branch);
+        branch += accumulator_form(branch);
+        b = a;
+    }
+    emit(t, ir_word(branch + (has_constant ? BRANCH_K : 0), a, b, 0));
+    emit(t, ir_pair(0, (uint32_t)constant));
+    aim(t, l, (t->count - 1) * 2);
+    return true;
+}
+
+/* A branch taken when the condition, an operand just popped, is (not) zero. */
+static void emit_branch(struct translator *t, struct operand *o, bool when, const struct label *l)
+{
+    if (is_last(t, o) && fuse_branch(t, when, l))
+        return;
     uint32_t condition = slot_for(t, o);
-    emit(t, ir_wide(when ? IR_br_if : IR_br_unless, condition, 0));
+    unsigned form = take_operand(t, o) ? 1 : 0;
+    emit(t, ir_wide((when ? IR_br_if : IR_br_unless) + form, condition, 0));
     aim(t, l, (t->count - 1) * 2 + 1);
 }
 
@@ -387,7 +506,7 @@ static void emit_label_moves(struct translator *t, const struct control *c, uint
             emit_copy(t, to, o);
         to += slots_of(type);
     }
-    t->has_last = false;
+    forget_last(t);
 }
 
 /* Whether a branch with the top operands needs no moves, once they are settled. */
@@ -404,7 +523,12 @@ static void emit_return(struct translator *t)
         emit(t, ir_word(IR_return, 0, 0, 0));
     } else if (type->result_count == 1 && type->results[0] != WASM_V128) {
         struct operand o = t->operands[t->size - 1];
-        emit(t, ir_word(IR_return_1, slot_for(t, &o), 0, 0));
+        if (is_last(t, &o)) { /* the value is made where it is to be returned */
+            set_destination(t, 0);
+            emit(t, ir_word(IR_return, 0, 0, 0));
+        } else {
+            emit(t, ir_word(IR_return_1, slot_for(t, &o), 0, 0));
+        }
     } else {
         settle_top(t, type->result_count);
         emit(t, ir_wide(IR_return_n, t->operands[t->size - type->result_count].home,
@@ -548,7 +672,7 @@ static void translate_block(struct translator *t)
     } else {
         settle_locals(t);
         settle_top(t, type.param_count);
-        t->has_last = false;
+        forget_last(t);
         if (is_if)
             emit_branch(t, &condition, false, &l);
     }
@@ -561,7 +685,7 @@ static void translate_block(struct translator *t)
     c->height = t->size - type.param_count;
     c->base = type.param_count != 0 ? t->operands[c->height].home : t->next_home;
     c->loop_start = t->count;
-    t->has_last = false;
+    forget_last(t);
 }
 
 static void translate_else(struct translator *t)
@@ -604,38 +728,34 @@ static void translate_end(struct translator *t)
 
 /* ---- simple instructions ---- */
 
-struct ir_forms {
-    uint16_t op; /* the plain form; its _k, _x and guard forms follow it as ir.h says */
-    bool is_known;
+/* What an instruction is translated by. */
+enum form_kind {
+    FORM_NONE,
+    FORM_UNARY,
+    FORM_BINARY,
+    FORM_ARITH,
+    FORM_LOAD,
+    FORM_STORE,
+    FORM_OTHER
 };
 
-static struct ir_forms ir_of(uint16_t op)
-{
-    switch (op) {
-#define UNARY(code, id, result, a, value) \
-    case code:                            \
-        return (struct ir_forms){IR_##id, true};
-#define UNARY_TRAP UNARY
-#define BINARY UNARY
-#define BINARY_TRAP UNARY
-#define LOAD(code, id, type, memory) UNARY(code, id, type, memory, )
-#define STORE LOAD
-#define SIMD_LOAD(code, id, size) UNARY(code, id, , , )
-#define SIMD_LOAD_LANE SIMD_LOAD
-#define SIMD_STORE_LANE SIMD_LOAD
-#define SIMD_SPLAT(code, id, a) UNARY(code, id, , , )
-#define SIMD_EXTRACT(code, id, result, lanes) UNARY(code, id, , , )
-#define SIMD_REPLACE SIMD_EXTRACT
-#define SIMD_UNARY(code, id) UNARY(code, id, , , )
-#define SIMD_BINARY SIMD_UNARY
-#define SIMD_TERNARY SIMD_UNARY
-#define SIMD_SHIFT SIMD_UNARY
-#define SIMD_TEST SIMD_UNARY
+static const struct ir_form {
+    uint16_t op;   /* the first form */
+    uint8_t kind;  /* enum form_kind */
+    uint8_t guard; /* added for memory with guard pages */
+} ir_forms[OP_COUNT] = {
+#define MISC(code, id, immediate)
+#define UNARY(code, id, result, a, value) [code] = {IR_##id, FORM_UNARY, 0},
+#define BINARY(code, id, result, a, value) [code] = {IR_##id, FORM_BINARY, 0},
+#define BINARY_TRAP BINARY
+#define ARITH(code, id, type, value) [code] = {IR_##id, FORM_ARITH, 0},
+#define LOAD(code, id, type, memory) [code] = {IR_##id, FORM_LOAD, IR_##id##_g - IR_##id},
+#define STORE(code, id, type, memory) [code] = {IR_##id, FORM_STORE, IR_##id##_g - IR_##id},
+#define SIMD_LOAD(code, id, size) LOAD(code, id, , )
+#define SIMD_STORE(code, id, size) STORE(code, id, , )
+#define ANY(code, id) [code] = {IR_##id, FORM_OTHER, 0},
 #include "wasm/ops.def"
-    default:
-        return (struct ir_forms){0, false};
-    }
-}
+};
 
 /* Binary operations whose operands may change places, so that a constant comes second. */
 static bool is_commutative(uint16_t op)
@@ -669,9 +789,9 @@ static bool fuse_add(struct translator *t, const struct operand *a, const struct
     const struct operand *other = made == a ? b : a;
     unsigned fused;
 
-    if (made == NULL || other->kind == OPERAND_CONST)
+    if (made == NULL || !is_plain(other))
         return false;
-    uint64_t word = t->words[t->last];
+    uint64_t word = t->words[t->last.word];
     bool is_shift = IR_OP(word) == IR_i32_shl_k && t->insn.op == OP_i32_add;
     switch (t->insn.op) {
     case OP_i32_add:
@@ -688,9 +808,9 @@ static bool fuse_add(struct translator *t, const struct operand *a, const struct
     }
     if (fused == IR_COUNT)
         return false;
-    uint32_t other_slot = slot_for(t, other);
-    uint64_t count = is_shift ? t->words[t->last + 1] : 0;
-    uint32_t start = t->count = t->last;
+    uint32_t other_slot = slot_of(t, other);
+    uint64_t count = is_shift ? t->words[t->last.word + 1] : 0;
+    uint32_t start = t->count = t->last.word;
     uint32_t home = push_home(t, result);
     if (is_shift) {
         emit(t, ir_word(fused, home, IR_B(word), other_slot));
@@ -703,7 +823,19 @@ static bool fuse_add(struct translator *t, const struct operand *a, const struct
     return true;
 }
 
-static void translate_binary(struct translator *t, unsigned op, const struct op_shape *shape)
+/* Keeps what fuse_branch needs, before a comparison is made. */
+static void note_compare(struct translator *t, const struct operand *a, const struct operand *b)
+{
+    t->before_compare = t->last;
+    t->compares_home[0] = a->kind == OPERAND_HOME;
+    t->compares_home[1] = b->kind == OPERAND_HOME;
+}
+
+/* Forms of arithmetic, added to the first. */
+enum { ARITH_K = 1, ARITH_A = 2, ARITH_AK = 3, ARITH_B = 4 };
+
+static void translate_binary(struct translator *t, const struct ir_form *ir,
+                             const struct op_shape *shape)
 {
     struct operand b = pop(t), a = pop(t);
 
@@ -712,16 +844,47 @@ static void translate_binary(struct translator *t, unsigned op, const struct op_
         a = b;
         b = swapped;
     }
+    if (a.kind == OPERAND_LOCAL && b.kind == OPERAND_CONST &&
+        (t->insn.op == OP_i32_add || t->insn.op == OP_i32_sub)) {
+        uint64_t plus = t->insn.op == OP_i32_add ? b.value : 0 - b.value;
+        push_local(t, a.local, (uint32_t)(a.value + plus));
+        return;
+    }
     if (fuse_add(t, &a, &b, shape->result))
         return;
-    bool has_constant = b.kind == OPERAND_CONST && b.type != WASM_V128;
-    uint32_t a_slot = slot_for(t, &a);
-    uint32_t b_slot = has_constant ? 0 : slot_for(t, &b);
+    bool has_constant = b.kind == OPERAND_CONST;
+    make_plain(t, &a);
+    if (!has_constant)
+        make_plain(t, &b);
+    unsigned form = has_constant ? ARITH_K : 0;
+    if (ir->kind == FORM_BINARY)
+        note_compare(t, &a, &b);
+    else if (!has_constant && take_operand(t, &b))
+        form = ARITH_B;
+    else if (take_operand(t, &a))
+        form += ARITH_A;
     uint32_t start = t->count;
     uint32_t home = push_home(t, shape->result);
-    emit(t, ir_word(has_constant ? op + 1 : op, home, a_slot, b_slot));
+    emit(t, ir_word(ir->op + form, home, slot_of(t, &a), has_constant ? 0 : slot_of(t, &b)));
     if (has_constant)
         emit(t, b.value);
+    set_last(t, start);
+}
+
+static void translate_unary(struct translator *t, const struct ir_form *ir,
+                            const struct op_shape *shape)
+{
+    struct operand a = pop(t);
+
+    make_plain(t, &a);
+    unsigned form = 0;
+    if (ir->op == IR_i32_eqz || ir->op == IR_i64_eqz)
+        note_compare(t, &a, &a);
+    else if (take_operand(t, &a))
+        form = 1;
+    uint32_t start = t->count;
+    uint32_t home = push_home(t, shape->result);
+    emit(t, ir_word(ir->op + form, home, slot_of(t, &a), 0));
     set_last(t, start);
 }
 
@@ -731,56 +894,75 @@ static void use_memory(struct translator *t, uint32_t memory)
         emit(t, ir_wide(IR_use_memory, 0, memory));
 }
 
-/* The operands of an address: one slot, or two when an addition that just was made can be taken in.
- */
-static bool address_slots(struct translator *t, const struct operand *o, uint32_t *a, uint32_t *b)
+/* Where an access finds its address: the form, added to the first, and its fields. */
+struct address {
+    unsigned form;
+    uint32_t slot, index; /* index: of ADDRESS_X */
+    uint32_t plus;        /* of ADDRESS_K */
+};
+
+enum { ADDRESS_X = 1, ADDRESS_K = 2, ADDRESS_A = 3, LOAD_T = 4, STORE_V = 4 };
+
+/* Takes in an addition that was just made, if it can. */
+static struct address address_of(struct translator *t, struct operand *o)
 {
-    if (is_last(t, o) && IR_OP(t->words[t->last]) == IR_i32_add && t->insn.a == 0) {
-        uint64_t word = t->words[t->last];
-        t->count = t->last;
-        t->has_last = false;
-        *a = IR_B(word);
-        *b = IR_C(word);
-        return true;
+    if (o->kind == OPERAND_LOCAL && o->value != 0)
+        return (struct address){
+            .form = ADDRESS_K, .slot = t->local_slot[o->local], .plus = (uint32_t)o->value};
+    if (is_last(t, o) && t->insn.a == 0) {
+        uint64_t word = t->words[t->last.word];
+        struct address sum = {.form = ADDRESS_X, .slot = IR_B(word), .index = IR_C(word)};
+        if (IR_OP(word) == IR_i32_add_k)
+            sum = (struct address){.form = ADDRESS_K,
+                                   .slot = IR_B(word),
+                                   .plus = (uint32_t)t->words[t->last.word + 1]};
+        if (IR_OP(word) == IR_i32_add_k || IR_OP(word) == IR_i32_add) {
+            t->count = t->last.word;
+            forget_last(t);
+            return sum;
+        }
     }
-    *a = slot_for(t, o);
-    *b = 0;
-    return false;
+    struct address plain = {.slot = slot_for(t, o)};
+    if (t->insn.a == 0 && take_operand(t, o))
+        plain.form = ADDRESS_A;
+    return plain;
 }
 
-static void translate_load(struct translator *t, unsigned op, const struct op_shape *shape)
+static void translate_load(struct translator *t, const struct ir_form *ir,
+                           const struct op_shape *shape)
 {
-    struct operand address = pop(t);
-    uint32_t a, b;
-    unsigned form = address_slots(t, &address, &a, &b) ? 1 : 0;
+    struct operand o = pop(t);
+    struct address from = address_of(t, &o);
 
     use_memory(t, t->insn.a);
     uint32_t start = t->count;
     uint32_t home = push_home(t, shape->result);
-    emit(t, ir_word(op + form + (t->guard ? 2 : 0), home, a, b));
-    emit(t, t->insn.value);
+    emit(t, ir_word(ir->op + from.form + (t->guard ? ir->guard : 0), home, from.slot, from.index));
+    emit(t, ir_pair((uint32_t)t->insn.value, from.plus));
     set_last(t, start);
     use_memory(t, 0);
 }
 
-static void translate_store(struct translator *t, unsigned op)
+static void translate_store(struct translator *t, const struct ir_form *ir)
 {
-    struct operand value = pop(t), address = pop(t);
-    uint32_t a, b;
-    uint32_t value_slot = value.kind == OPERAND_CONST ? 0 : slot_for(t, &value);
-    unsigned form = 0;
+    struct operand value = pop(t), o = pop(t);
+    struct address to;
+    bool is_taken = false;
 
-    if (value.kind == OPERAND_LOCAL) {
-        form = address_slots(t, &address, &a, &b) ? 1 : 0;
+    if (value.kind == OPERAND_LOCAL && value.value == 0) {
+        to = address_of(t, &o);
     } else {
-        a = slot_for(t, &address);
-        b = 0;
+        make_plain(t, &value);
+        bool is_sum = o.kind == OPERAND_LOCAL && o.value != 0;
+        if (!is_sum)
+            make_plain(t, &o);
+        is_taken = t->insn.a == 0 && value.type != WASM_V128 && take_operand(t, &value);
+        to = is_sum ? address_of(t, &o) : (struct address){.slot = slot_of(t, &o)};
     }
-    if (value.kind == OPERAND_CONST)
-        value_slot = slot_for(t, &value);
     use_memory(t, t->insn.a);
-    emit(t, ir_word(op + form + (t->guard ? 2 : 0), a, value_slot, b));
-    emit(t, t->insn.value);
+    emit(t, ir_word(ir->op + to.form + (is_taken ? STORE_V : 0) + (t->guard ? ir->guard : 0),
+                    to.slot, slot_of(t, &value), to.index));
+    emit(t, ir_pair((uint32_t)t->insn.value, to.plus));
     use_memory(t, 0);
 }
 
@@ -798,23 +980,29 @@ static void translate_lane_access(struct translator *t, unsigned op, const struc
 
 static void translate_simple(struct translator *t, const struct op_shape *shape)
 {
-    struct ir_forms ir = ir_of(t->insn.op);
+    const struct ir_form *ir = &ir_forms[t->insn.op];
     uint32_t slots[3] = {0};
 
-    assert(ir.is_known);
-    if (shape->immediate == IMM_MEMARG) {
-        if (shape->operand_count == 1)
-            translate_load(t, ir.op, shape);
-        else
-            translate_store(t, ir.op);
+    switch (ir->kind) {
+    case FORM_UNARY:
+        translate_unary(t, ir, shape);
         return;
+    case FORM_BINARY:
+    case FORM_ARITH:
+        translate_binary(t, ir, shape);
+        return;
+    case FORM_LOAD:
+        translate_load(t, ir, shape);
+        return;
+    case FORM_STORE:
+        translate_store(t, ir);
+        return;
+    default:
+        assert(ir->kind == FORM_OTHER);
+        break;
     }
     if (shape->immediate == IMM_MEMARG_LANE) {
-        translate_lane_access(t, ir.op, shape);
-        return;
-    }
-    if (shape->operand_count == 2 && t->insn.op < 0x200) {
-        translate_binary(t, ir.op, shape);
+        translate_lane_access(t, ir->op, shape);
         return;
     }
     for (unsigned i = shape->operand_count; i-- > 0;) {
@@ -824,7 +1012,7 @@ static void translate_simple(struct translator *t, const struct op_shape *shape)
     uint32_t start = t->count;
     uint32_t home = push_home(t, shape->result);
     bool is_extract = shape->immediate == IMM_LANE && shape->operand_count == 1;
-    emit(t, ir_word(ir.op, home, slots[0], is_extract ? t->insn.lane : slots[1]));
+    emit(t, ir_word(ir->op, home, slots[0], is_extract ? t->insn.lane : slots[1]));
     if (shape->operand_count == 3)
         emit(t, slots[2]);
     else if (shape->immediate == IMM_LANE && !is_extract)
@@ -841,17 +1029,18 @@ static void translate_local_write(struct translator *t, bool keeps)
 
     if (t->local_newest[local] != 0)
         settle_local(t, local);
-    if (is_last(t, &value))
-        t->words[t->last] = (t->words[t->last] & ~((uint64_t)0xffff << 16)) | (uint64_t)slot << 16;
-    else
+    if (is_last(t, &value)) {
+        set_destination(t, slot);
+    } else {
         emit_copy(t, slot, &value);
-    t->has_last = false;
+        t->last.can_change = false;
+    }
     if (!keeps)
         return;
     if (value.kind == OPERAND_CONST)
         push_const(t, value.type, value.value);
     else
-        push_local(t, local);
+        push_local(t, local, 0);
 }
 
 static void translate_select(struct translator *t)
@@ -860,10 +1049,13 @@ static void translate_select(struct translator *t)
     uint32_t c_slot = slot_for(t, &condition);
     uint32_t a_slot = slot_for(t, &a), b_slot = slot_for(t, &b);
     uint8_t type = a.type;
+    unsigned op = type == WASM_V128             ? IR_select_v128
+                  : take_operand(t, &condition) ? IR_select_a
+                                                : IR_select;
     uint32_t start = t->count;
     uint32_t home = push_home(t, type);
 
-    emit(t, ir_word(type == WASM_V128 ? IR_select_v128 : IR_select, home, a_slot, b_slot));
+    emit(t, ir_word(op, home, a_slot, b_slot));
     emit(t, c_slot);
     set_last(t, start);
 }
@@ -1010,7 +1202,7 @@ static void translate_insn(struct translator *t, struct reader *r)
     }
     switch (i->op) {
     case OP_local_get:
-        push_local(t, i->a);
+        push_local(t, i->a, 0);
         break;
     case OP_local_set:
     case OP_local_tee:
