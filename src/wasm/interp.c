@@ -118,19 +118,19 @@ typedef uint32_t __attribute__((may_alias)) field32;
     s->guard_pc = pc;                                                   \
     __asm__ volatile("" : "+r"(p) : : "memory")
 
-static void select_memory(const struct wasm_memory *memory, uint8_t **base, uint64_t *size)
+static const struct wasm_memory *first_memory(const struct wasm_instance *i)
 {
-    *base = memory->base;
-    *size = memory->size;
+    static const struct wasm_memory none;
+
+    return i->module->memory_count != 0 ? i->memories[0] : &none;
 }
 
-static void first_memory(const struct wasm_instance *i, uint8_t **base, uint64_t *size)
-{
-    *base = NULL;
-    *size = 0;
-    if (i->module->memory_count != 0)
-        select_memory(i->memories[0], base, size);
-}
+#define USE_MEMORY(memory)                      \
+    do {                                        \
+        const struct wasm_memory *m = (memory); \
+        memory_base = m->base;                  \
+        memory_size = m->size;                  \
+    } while (0)
 
 /* The callee of an indirect call; NULL with *code set. */
 static struct wasm_func *indirect_callee(const struct wasm_instance *i, uint32_t table,
@@ -161,6 +161,14 @@ static inline void use_bulk_fuel(struct wasm_store *s, uint32_t count)
     s->budget -= count / 64;
 }
 
+/* gcc keeps what is hot in registers of its own choice, which in a function of this size is not a
+ * good one. These are preserved by calls. */
+#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define PINNED(type, name, place) register type name __asm__(place)
+#else
+#define PINNED(type, name, place) type name
+#endif
+
 /* gcc merges the dispatches of all instructions into one without these. */
 /* clang's sanitizers take minutes for this one function; gcc's, which the tests run under, do not.
  */
@@ -170,20 +178,23 @@ static inline void use_bulk_fuel(struct wasm_store *s, uint32_t count)
 #define DISPATCH_LOOP __attribute__((optimize("no-gcse", "no-crossjumping")))
 #endif
 
-DISPATCH_LOOP bool interpret(struct wasm_store *s, struct wasm_func *func, union slot *fp,
+DISPATCH_LOOP bool interpret(struct wasm_store *store, struct wasm_func *func, union slot *frame_at,
                              struct wasm_trap *trap)
 {
     static const void *const table[IR_COUNT] = {
 #define IR(id, words, value) &&L_##id,
 #include "wasm/ir.def"
     };
-    const void *const *labels = table;
+    PINNED(const uint64_t *, pc, "rbx") = NULL;
+    PINNED(union slot *, fp, "rbp") = frame_at;
+    PINNED(uint64_t, acc, "r12") = 0;
+    PINNED(const void *const *, labels, "r13") = table;
+    PINNED(uint8_t *, memory_base, "r14") = NULL;
+    PINNED(struct wasm_store *, s, "r15") = store;
     struct call_frame *outermost = s->frame;
     struct wasm_instance *instance = func->instance;
-    const uint64_t *pc = NULL, *return_pc = NULL;
-    uint8_t *memory_base = NULL;
+    const uint64_t *return_pc = NULL;
     uint64_t memory_size = 0;
-    uint64_t acc = 0;
     float acc_f32 = 0;
     double acc_f64 = 0;
     union slot *callee_fp = fp;
@@ -194,7 +205,7 @@ DISPATCH_LOOP bool interpret(struct wasm_store *s, struct wasm_func *func, union
     assert(func->decl != NULL);
     /* the table's address stays in a register: the compiler no longer knows that it is constant */
     __asm__("" : "+r"(labels));
-    first_memory(instance, &memory_base, &memory_size);
+    USE_MEMORY(first_memory(instance));
 
 #ifdef __clang__
     if (false) {
@@ -215,7 +226,7 @@ call : {
             TRAP(STACK_EXHAUSTED);
         if (!call_host(callee, instance, callee_fp, trap))
             goto host_trapped;
-        first_memory(instance, &memory_base, &memory_size);
+        USE_MEMORY(first_memory(instance));
         pc = return_pc;
         NEXT_FORGETTING(0);
     }
@@ -237,7 +248,7 @@ call : {
         fp[i].i64 = 0;
     if (instance != callee->instance) {
         instance = callee->instance;
-        first_memory(instance, &memory_base, &memory_size);
+        USE_MEMORY(first_memory(instance));
     }
     pc = code->words;
     if (UNLIKELY(--s->budget < 0))
@@ -254,7 +265,7 @@ leave : {
     struct wasm_instance *caller = s->frame->func->instance;
     if (UNLIKELY(caller != instance)) {
         instance = caller;
-        first_memory(instance, &memory_base, &memory_size);
+        USE_MEMORY(first_memory(instance));
     }
     NEXT;
 }
@@ -382,6 +393,20 @@ L_br_table : {
     IR_FLOAT_COMPARES(X)
 #undef X
 
+#define ADD_BRANCH(label, condition)                  \
+    label : {                                         \
+        uint32_t sum = SLOT_B->i32 + (uint32_t)pc[1]; \
+        SET_i32(SLOT_A, sum);                         \
+        if (condition)                                \
+            BRANCH(pc + 2, (uint32_t)pc[2]);          \
+        NEXT_AFTER(3);                                \
+    }
+#define X(id, type, op, opposite, mirror)                     \
+    ADD_BRANCH(L_add_br_##id, (type)sum op(type) SLOT_C->i32) \
+    ADD_BRANCH(L_add_br_##id##_k, (type)sum op(type) IR_WIDE(pc[1]))
+    IR_I32_COMPARES(X)
+#undef X
+
     /* numbers */
 #define UNARY_FORM(label, result, type, operand, put, value) \
     label : {                                                \
@@ -437,31 +462,46 @@ L_br_table : {
         NEXT_AFTER(2);                                            \
     }
 #include "wasm/ops.def"
-#define FUSED_FORMS(id, type, value)  \
-    L_##id:                           \
-    {                                 \
-        SET_##type(SLOT_A, value);    \
-        NEXT_AFTER(2);                \
-    }                                 \
-    L_##id##_t:                       \
-    {                                 \
-        TO_ACC_##type(SLOT_A, value); \
-        NEXT_AFTER(2);                \
+#define SHIFT_FORM(label, type, left, right, put, value) \
+    label : {                                            \
+        C_##type a = (left), b = (right);                \
+        uint32_t n = (uint32_t)pc[1];                    \
+        put##_##type(SLOT_A, value);                     \
+        NEXT_AFTER(2);                                   \
     }
-    FUSED_FORMS(i32_shl_add, i32, (SLOT_B->i32 << (uint32_t)pc[1]) + SLOT_C->i32)
-    FUSED_FORMS(i32_mul_add, i32, SLOT_B->i32 * SLOT_C->i32 + fp[pc[1]].i32)
-    FUSED_FORMS(f64_mul_add, f64, SLOT_B->f64 * SLOT_C->f64 + fp[pc[1]].f64)
-    FUSED_FORMS(f32_mul_add, f32, SLOT_B->f32 * SLOT_C->f32 + fp[pc[1]].f32)
+#define SHIFT_FORMS(id, suffix, type, put, value)                                        \
+    SHIFT_FORM(L_##id##suffix, type, GET_##type(SLOT_B), GET_##type(SLOT_C), put, value) \
+    SHIFT_FORM(L_##id##_a##suffix, type, ACC_##type, GET_##type(SLOT_C), put, value)     \
+    SHIFT_FORM(L_##id##_b##suffix, type, GET_##type(SLOT_B), ACC_##type, put, value)
+#define X(id, type, shift, op, value)   \
+    SHIFT_FORMS(id, , type, SET, value) \
+    SHIFT_FORMS(id, _t, type, TO_ACC, value)
+    IR_SHIFT_PAIRS(X)
+#undef X
+#define MUL_ADD_FORM(label, type, c, put)                                    \
+    label : {                                                                \
+        put##_##type(SLOT_A, GET_##type(SLOT_B) * GET_##type(SLOT_C) + (c)); \
+        NEXT_AFTER(2);                                                       \
+    }
+#define X(id, type)                                                \
+    MUL_ADD_FORM(L_##id, type, GET_##type(fp + pc[1]), SET)        \
+    MUL_ADD_FORM(L_##id##_c, type, ACC_##type, SET)                \
+    MUL_ADD_FORM(L_##id##_t, type, GET_##type(fp + pc[1]), TO_ACC) \
+    MUL_ADD_FORM(L_##id##_c_t, type, ACC_##type, TO_ACC)
+    IR_MUL_ADDS(X)
+#undef X
 
 /* memory */
 L_use_memory : {
-    select_memory(instance->memories[WIDE], &memory_base, &memory_size);
+    USE_MEMORY(instance->memories[WIDE]);
     NEXT_AFTER(1);
 }
-/* The address in slot n: alone, with an index, with a constant (all wrap at 32 bits). */
+/* The address in slot n: alone, with an index, with a constant, shifted (all wrap at 32 bits). */
 #define AT(n) (fp[FIELD(n)].i32)
-#define AT_X(n) (AT(n) + SLOT_C->i32)
+#define AT_X(n) (AT(n) + (fp[FIELD(6)].i32 << FIELD(7)))
 #define AT_K(n) (AT(n) + IR_WIDE(pc[1]))
+#define AT_S(n) ((AT(n) << FIELD(3)) + IR_WIDE(pc[1]))
+#define AT_A_S ((ACC_i32 << FIELD(3)) + IR_WIDE(pc[1]))
 #define LOAD_FORM(label, access, address, put, type, memory) \
     label : {                                                \
         access(address, sizeof(memory));                     \
@@ -474,12 +514,44 @@ L_use_memory : {
     LOAD_FORM(L_##id##suffix, access, AT(2), put, type, memory)       \
     LOAD_FORM(L_##id##_x##suffix, access, AT_X(2), put, type, memory) \
     LOAD_FORM(L_##id##_k##suffix, access, AT_K(2), put, type, memory) \
-    LOAD_FORM(L_##id##_a##suffix, access, ACC_i32, put, type, memory)
+    LOAD_FORM(L_##id##_a##suffix, access, ACC_i32, put, type, memory) \
+    LOAD_FORM(L_##id##_s##suffix, access, AT_S(2), put, type, memory) \
+    LOAD_FORM(L_##id##_a_s##suffix, access, AT_A_S, put, type, memory)
 #define LOAD(code, id, type, memory)                  \
     LOAD_FORMS(id, , CHECKED, SET, type, memory)      \
     LOAD_FORMS(id, _t, CHECKED, TO_ACC, type, memory) \
     LOAD_FORMS(id, _g, GUARDED, SET, type, memory)    \
     LOAD_FORMS(id, _t_g, GUARDED, TO_ACC, type, memory)
+#define MEMORY_FORM(label, access, address, left, put, type, op) \
+    label : {                                                    \
+        access(address, sizeof(C_##type));                       \
+        C_##type v;                                              \
+        memcpy(&v, p, sizeof v);                                 \
+        put##_##type(SLOT_A, (left)op v);                        \
+        NEXT_AFTER(2);                                           \
+    }
+#define MEMORY_FORMS(id, suffix, access, put, type, op)                                   \
+    MEMORY_FORM(L_##id##_m##suffix, access, AT(3), GET_##type(SLOT_B), put, type, op)     \
+    MEMORY_FORM(L_##id##_m_x##suffix, access, AT_X(3), GET_##type(SLOT_B), put, type, op) \
+    MEMORY_FORM(L_##id##_m_k##suffix, access, AT_K(3), GET_##type(SLOT_B), put, type, op) \
+    MEMORY_FORM(L_##id##_m_a##suffix, access, ACC_i32, GET_##type(SLOT_B), put, type, op) \
+    MEMORY_FORM(L_##id##_a_m##suffix, access, AT(3), ACC_##type, put, type, op)           \
+    MEMORY_FORM(L_##id##_a_m_x##suffix, access, AT_X(3), ACC_##type, put, type, op)       \
+    MEMORY_FORM(L_##id##_a_m_k##suffix, access, AT_K(3), ACC_##type, put, type, op)
+/* back to where the operand was */
+#define TO_MEMORY_i32(slot, value) (v = (value), memcpy(p, &v, sizeof v))
+#define TO_MEMORY_i64 TO_MEMORY_i32
+#define TO_MEMORY_f32 TO_MEMORY_i32
+#define TO_MEMORY_f64 TO_MEMORY_i32
+#define X(id, type, op, load, store)                   \
+    MEMORY_FORMS(id, , CHECKED, SET, type, op)         \
+    MEMORY_FORMS(id, _t, CHECKED, TO_ACC, type, op)    \
+    MEMORY_FORMS(id, _u, CHECKED, TO_MEMORY, type, op) \
+    MEMORY_FORMS(id, _g, GUARDED, SET, type, op)       \
+    MEMORY_FORMS(id, _t_g, GUARDED, TO_ACC, type, op)  \
+    MEMORY_FORMS(id, _u_g, GUARDED, TO_MEMORY, type, op)
+    IR_MEMORY_ARITH(X)
+#undef X
 #define STORE_FORM(label, access, address, from, memory) \
     label : {                                            \
         access(address, sizeof(memory));                 \
@@ -677,7 +749,7 @@ L_memory_grow : {
     struct wasm_memory *memory = instance->memories[pc[1]];
     uint64_t pages = wasm_memory_pages(memory);
     SLOT_A->i64 = wasm_memory_grow(memory, SLOT_B->i32) ? pages : UINT32_MAX;
-    first_memory(instance, &memory_base, &memory_size);
+    USE_MEMORY(first_memory(instance));
     NEXT_FORGETTING(2);
 }
 L_memory_fill : {

@@ -10,10 +10,13 @@
  * holds the value of the instruction just done: an operand that is used at once is read from there,
  * and need not go through its slot. It holds nothing after a label or a branch.
  *
- *   value    op dst a b                            numbers and vectors
+ *   value    op dst a b                        numbers and vectors
  *            op_k dst a | constant
- *   load     op dst address b | offset (32 bits), k (32 bits)
- *   store    op address value b | the same
+ *   load     op dst address | offset (32 bits), k (32 bits)
+ *   store    op address value | the same
+ *            of _x, in place of k: index (16 bits), its shift (16 bits); of _s, c is the shift of
+ *            the address
+ *   arithmetic with memory   op_m dst a address | as load
  *   branch   op condition, offset (32 bits, in b and c)
  *   compare and branch   op a b | offset (32 bits), constant (32 bits) of _k
  *
@@ -24,7 +27,7 @@
 
 /* Comparisons of integers: name, type, operator on operands as cast, the opposite, and what the
  * operands mean the other way round. */
-#define IR_INT_COMPARES(X)                        \
+#define IR_I32_COMPARES(X)                        \
     X(i32_eq, uint32_t, ==, i32_ne, i32_eq)       \
     X(i32_ne, uint32_t, !=, i32_eq, i32_ne)       \
     X(i32_lt_s, int32_t, <, i32_ge_s, i32_gt_s)   \
@@ -34,7 +37,8 @@
     X(i32_le_s, int32_t, <=, i32_gt_s, i32_ge_s)  \
     X(i32_le_u, uint32_t, <=, i32_gt_u, i32_ge_u) \
     X(i32_ge_s, int32_t, >=, i32_lt_s, i32_le_s)  \
-    X(i32_ge_u, uint32_t, >=, i32_lt_u, i32_le_u) \
+    X(i32_ge_u, uint32_t, >=, i32_lt_u, i32_le_u)
+#define IR_I64_COMPARES(X)                        \
     X(i64_eq, uint64_t, ==, i64_ne, i64_eq)       \
     X(i64_ne, uint64_t, !=, i64_eq, i64_ne)       \
     X(i64_lt_s, int64_t, <, i64_ge_s, i64_gt_s)   \
@@ -45,6 +49,8 @@
     X(i64_le_u, uint64_t, <=, i64_gt_u, i64_ge_u) \
     X(i64_ge_s, int64_t, >=, i64_lt_s, i64_le_s)  \
     X(i64_ge_u, uint64_t, >=, i64_lt_u, i64_le_u)
+#define IR_INT_COMPARES(X) IR_I32_COMPARES(X) IR_I64_COMPARES(X)
+
 /* Of floats: their opposites are not comparisons, because of NaN. */
 #define IR_FLOAT_COMPARES(X)      \
     X(f32_eq, float, ==, f32_eq)  \
@@ -59,6 +65,48 @@
     X(f64_gt, double, >, f64_lt)  \
     X(f64_le, double, <=, f64_ge) \
     X(f64_ge, double, >=, f64_le)
+/* Arithmetic that has forms whose right operand is in memory, and forms that go back there: name,
+ * type, operator, the load of the operand, the store of the result. */
+#define IR_MEMORY_ARITH(X)                  \
+    X(i32_add, i32, +, i32_load, i32_store) \
+    X(i32_sub, i32, -, i32_load, i32_store) \
+    X(i32_and, i32, &, i32_load, i32_store) \
+    X(i32_or, i32, |, i32_load, i32_store)  \
+    X(i32_xor, i32, ^, i32_load, i32_store) \
+    X(i64_add, i64, +, i64_load, i64_store) \
+    X(i64_xor, i64, ^, i64_load, i64_store) \
+    X(f32_add, f32, +, f32_load, f32_store) \
+    X(f32_sub, f32, -, f32_load, f32_store) \
+    X(f32_mul, f32, *, f32_load, f32_store) \
+    X(f64_add, f64, +, f64_load, f64_store) \
+    X(f64_sub, f64, -, f64_load, f64_store) \
+    X(f64_mul, f64, *, f64_load, f64_store)
+
+/* A shift by a constant, and what is done with its value and another: name, type, shift, operation,
+ * value of a, count n and b. */
+#define IR_SHIFT_PAIRS(X)                                     \
+    X(i32_shl_add, i32, i32_shl, i32_add, (a << n) + b)       \
+    X(i32_shl_or, i32, i32_shl, i32_or, (a << n) | b)         \
+    X(i32_shl_xor, i32, i32_shl, i32_xor, (a << n) ^ b)       \
+    X(i32_shr_u_or, i32, i32_shr_u, i32_or, (a >> n) | b)     \
+    X(i32_shr_u_xor, i32, i32_shr_u, i32_xor, (a >> n) ^ b)   \
+    X(i32_shr_u_add, i32, i32_shr_u, i32_add, (a >> n) + b)   \
+    X(i32_rotl_add, i32, i32_rotl, i32_add, rotl32(a, n) + b) \
+    X(i32_rotl_xor, i32, i32_rotl, i32_xor, rotl32(a, n) ^ b) \
+    X(i64_shl_add, i64, i64_shl, i64_add, (a << n) + b)       \
+    X(i64_shl_or, i64, i64_shl, i64_or, (a << n) | b)         \
+    X(i64_shl_xor, i64, i64_shl, i64_xor, (a << n) ^ b)       \
+    X(i64_shr_u_xor, i64, i64_shr_u, i64_xor, (a >> n) ^ b)   \
+    X(i64_rotl_add, i64, i64_rotl, i64_add, rotl64(a, n) + b) \
+    X(i64_rotl_xor, i64, i64_rotl, i64_xor, rotl64(a, n) ^ b)
+
+/* Products that are added: name, type, of which the multiplication and addition have the names. The
+ * floats are rounded twice, as two instructions round. */
+#define IR_MUL_ADDS(X)  \
+    X(i32_mul_add, i32) \
+    X(f64_mul_add, f64) \
+    X(f32_mul_add, f32)
+
 enum ir_op {
 #define IR(id, words, value) IR_##id,
 #include "wasm/ir.def"

@@ -51,6 +51,7 @@ struct control {
 /* The last value-making instruction, while nothing follows it. */
 struct last {
     uint32_t word;
+    uint32_t at;         /* offset in the module of what it does */
     bool can_change;     /* its value may still go elsewhere, or be made by another instruction */
     bool in_accumulator; /* its value */
 };
@@ -71,11 +72,12 @@ struct translator {
     uint8_t *local_type;
     uint32_t *local_newest; /* the highest operand of the local, plus one; 0: none */
     struct last last;
-    struct last before_compare; /* what was last when the comparison that now is was made, */
-    bool compares_home[2];      /* and which of its operands are used by nothing else */
-    bool dead;                  /* code here is never reached */
-    bool failed;                /* no memory */
+    struct last before;    /* what was last when the last was made */
+    bool compares_home[2]; /* which operands of the last comparison are used by nothing else */
+    bool dead;             /* code here is never reached */
+    bool failed;           /* no memory */
     struct insn insn;
+    uint32_t at;      /* offset in the module of the instruction that code is now made for */
     uint32_t locate;  /* the word whose instruction is sought */
     uint32_t located; /* its offset in the module */
 };
@@ -107,10 +109,17 @@ static void emit(struct translator *t, uint64_t word)
 {
     if (t->count ==
         t->locate) /* what is fused or redirected is written again: the last one counts */
-        t->located = (uint32_t)t->insn.at;
+        t->located = t->at;
     if (grow(t, (void **)&t->words, &t->capacity, t->count + 1, sizeof *t->words))
         t->words[t->count++] = word;
     forget_last(t);
+}
+
+/* Where the next instruction, which makes a value, will stand. */
+static uint32_t begin_value(struct translator *t)
+{
+    t->before = t->last;
+    return t->count;
 }
 
 /* Marks the instruction that begins at `start` as one whose value may still be redirected or fused.
@@ -120,6 +129,7 @@ static void set_last(struct translator *t, uint32_t start)
     if (t->failed)
         return;
     t->last = (struct last){.word = start,
+                            .at = t->at,
                             .can_change = true,
                             .in_accumulator = ir_values[IR_OP(t->words[start])] != NOWHERE};
 }
@@ -178,7 +188,7 @@ static void emit_move(struct translator *t, uint32_t to, uint32_t from, uint8_t 
 
 static void emit_const(struct translator *t, uint32_t to, uint64_t value)
 {
-    uint32_t start = t->count;
+    uint32_t start = begin_value(t);
 
     if (value <= UINT32_MAX) {
         emit(t, ir_wide(IR_const32, to, (uint32_t)value));
@@ -230,7 +240,7 @@ static void emit_copy(struct translator *t, uint32_t to, const struct operand *o
     } else {
         uint32_t slot = t->local_slot[o->local];
         unsigned op = take_accumulator(t, slot, false) ? IR_i32_add_ak : IR_i32_add_k;
-        uint32_t start = t->count;
+        uint32_t start = begin_value(t);
         emit(t, ir_word(op, to, slot, 0));
         emit(t, o->value);
         set_last(t, start);
@@ -428,7 +438,7 @@ static unsigned mirrored(unsigned branch)
 }
 
 /* Forms of a compare-and-branch, added to the first; of floats there are no constants. */
-enum { BRANCH_K = 1, BRANCH_A = 2, BRANCH_FLOAT_A = 1 };
+enum { BRANCH_K = 1, BRANCH_A = 2, BRANCH_FLOAT_A = 1, BRANCH_FORMS = 4 };
 
 static unsigned accumulator_form(unsigned branch)
 {
@@ -440,6 +450,46 @@ static bool fits_branch(unsigned op, uint64_t constant)
 {
     if (op >= IR_i64_eqz) /* 64-bit comparisons extend their 32 bits with the sign */
         return (int64_t)constant == (int32_t)constant;
+    return true;
+}
+
+/* Keeps what fuse_branch needs, before a comparison is made. */
+static void note_compare(struct translator *t, const struct operand *a, const struct operand *b)
+{
+    t->compares_home[0] = a->kind == OPERAND_HOME;
+    t->compares_home[1] = b->kind == OPERAND_HOME;
+}
+
+/* The second word of the last instruction; 0 when it has none. */
+static uint64_t last_constant(const struct translator *t)
+{
+    return t->last.word + 1 < t->count ? t->words[t->last.word + 1] : 0;
+}
+
+/* Takes the last instruction back. */
+static void take_back(struct translator *t)
+{
+    t->count = t->last.word;
+    t->last = t->before;
+}
+
+/* A branch by comparing slot a, which the last instruction made by adding a constant: with slot b,
+ * or with a constant. */
+static bool fuse_add_branch(struct translator *t, unsigned branch, uint32_t a, uint32_t b,
+                            bool has_constant, uint32_t constant, const struct label *l)
+{
+    if (!t->last.in_accumulator || branch >= IR_br_i64_eq)
+        return false;
+    uint64_t word = t->words[t->last.word];
+    if (IR_OP(word) != IR_i32_add_k || IR_A(word) != a)
+        return false;
+    unsigned op = IR_add_br_i32_eq + (branch - IR_br_i32_eq) / BRANCH_FORMS * 2 + has_constant;
+    uint32_t plus = (uint32_t)t->words[t->last.word + 1];
+    t->count = t->last.word;
+    emit(t, ir_word(op, a, IR_B(word), b));
+    emit(t, ir_pair(plus, constant));
+    emit(t, 0);
+    aim(t, l, (t->count - 1) * 2);
     return true;
 }
 
@@ -455,14 +505,17 @@ static bool fuse_branch(struct translator *t, bool when, const struct label *l)
 
     if (op != IR_i32_eqz && (branch == IR_COUNT || (has_constant && !fits_branch(op, constant))))
         return false;
-    t->count = t->last.word;
-    t->last = t->before_compare;
+    take_back(t);
     if (op == IR_i32_eqz) {
+        if (fuse_add_branch(t, when ? IR_br_i32_eq : IR_br_i32_ne, a, 0, true, 0, l))
+            return true;
         unsigned form = take_accumulator(t, a, t->compares_home[0]) ? 1 : 0;
         emit(t, ir_wide((when ? IR_br_unless : IR_br_if) + form, a, 0));
         aim(t, l, (t->count - 1) * 2 + 1);
         return true;
     }
+    if (fuse_add_branch(t, branch, a, b, has_constant, (uint32_t)constant, l))
+        return true;
     if (take_accumulator(t, a, t->compares_home[0])) {
         branch += accumulator_form(branch);
     } else if (!has_constant && take_accumulator(t, b, t->compares_home[1])) {
@@ -482,6 +535,8 @@ static void emit_branch(struct translator *t, struct operand *o, bool when, cons
     if (is_last(t, o) && fuse_branch(t, when, l))
         return;
     uint32_t condition = slot_for(t, o);
+    if (fuse_add_branch(t, when ? IR_br_i32_ne : IR_br_i32_eq, condition, 0, true, 0, l))
+        return;
     unsigned form = take_operand(t, o) ? 1 : 0;
     emit(t, ir_wide((when ? IR_br_if : IR_br_unless) + form, condition, 0));
     aim(t, l, (t->count - 1) * 2 + 1);
@@ -757,8 +812,8 @@ static const struct ir_form {
 #include "wasm/ops.def"
 };
 
-/* Binary operations whose operands may change places, so that a constant comes second. */
-static bool is_commutative(uint16_t op)
+/* Binary operations whose operands may change places. */
+static bool commutes(uint16_t op)
 {
     switch (op) {
     case OP_i32_add:
@@ -775,71 +830,137 @@ static bool is_commutative(uint16_t op)
     case OP_i64_xor:
     case OP_i64_eq:
     case OP_i64_ne:
+    case OP_f32_add:
+    case OP_f32_mul:
+    case OP_f64_add:
+    case OP_f64_mul:
         return true;
     default:
         return false;
     }
 }
 
-/* Additions whose operand was just made by a shift or a multiplication. */
-static bool fuse_add(struct translator *t, const struct operand *a, const struct operand *b,
-                     uint8_t result)
-{
-    const struct operand *made = is_last(t, a) ? a : is_last(t, b) ? b : NULL;
-    const struct operand *other = made == a ? b : a;
-    unsigned fused;
+/* Forms of arithmetic, added to the first. */
+enum { ARITH_K = 1, ARITH_A = 2, ARITH_AK = 3, ARITH_B = 4 };
 
-    if (made == NULL || !is_plain(other))
-        return false;
+/* Forms of memory accesses, added to the first. */
+enum { ADDRESS_X = 1, ADDRESS_K = 2, ADDRESS_A = 3, ADDRESS_S = 4, ADDRESS_A_S = 5, STORE_V = 4 };
+
+/* What a shift by a constant and an operation on its value make together; IR_COUNT: nothing. */
+static unsigned shift_pair(uint16_t op, unsigned made)
+{
+#define X(id, type, shift, operation, value)                                         \
+    if (op == OP_##operation && (made == IR_##shift##_k || made == IR_##shift##_ak)) \
+        return IR_##id;
+    IR_SHIFT_PAIRS(X)
+#undef X
+    return IR_COUNT;
+}
+
+enum { SHIFT_A = 1, SHIFT_B = 2 };
+
+/* Combines the last instruction, a shift, with the operation of the present one. */
+static bool fuse_shift(struct translator *t, const struct operand *other, uint8_t result)
+{
     uint64_t word = t->words[t->last.word];
-    bool is_shift = IR_OP(word) == IR_i32_shl_k && t->insn.op == OP_i32_add;
-    switch (t->insn.op) {
-    case OP_i32_add:
-        fused = is_shift ? IR_i32_shl_add : IR_OP(word) == IR_i32_mul ? IR_i32_mul_add : IR_COUNT;
-        break;
-    case OP_f64_add:
-        fused = IR_OP(word) == IR_f64_mul ? IR_f64_mul_add : IR_COUNT;
-        break;
-    case OP_f32_add:
-        fused = IR_OP(word) == IR_f32_mul ? IR_f32_mul_add : IR_COUNT;
-        break;
-    default:
+    unsigned op = shift_pair(t->insn.op, IR_OP(word));
+
+    if (op == IR_COUNT)
         return false;
-    }
-    if (fused == IR_COUNT)
-        return false;
-    uint32_t other_slot = slot_of(t, other);
-    uint64_t count = is_shift ? t->words[t->last.word + 1] : 0;
-    uint32_t start = t->count = t->last.word;
-    uint32_t home = push_home(t, result);
-    if (is_shift) {
-        emit(t, ir_word(fused, home, IR_B(word), other_slot));
-        emit(t, count & 31);
-    } else {
-        emit(t, ir_word(fused, home, IR_B(word), IR_C(word)));
-        emit(t, other_slot);
-    }
+    bool is_taken = shift_pair(t->insn.op, IR_OP(word) + ARITH_K - ARITH_AK) == op;
+    uint64_t count = t->words[t->last.word + 1] & (result == WASM_I64 ? 63 : 31);
+    take_back(t);
+    if (is_taken)
+        op += SHIFT_A;
+    else if (take_operand(t, other))
+        op += SHIFT_B;
+    uint32_t start = begin_value(t);
+    emit(t, ir_word(op, push_home(t, result), IR_B(word), slot_of(t, other)));
+    emit(t, count);
     set_last(t, start);
     return true;
 }
 
-/* Keeps what fuse_branch needs, before a comparison is made. */
-static void note_compare(struct translator *t, const struct operand *a, const struct operand *b)
+/* The same of a multiplication. */
+static bool fuse_mul_add(struct translator *t, const struct operand *other, uint8_t result)
 {
-    t->before_compare = t->last;
-    t->compares_home[0] = a->kind == OPERAND_HOME;
-    t->compares_home[1] = b->kind == OPERAND_HOME;
+    uint64_t word = t->words[t->last.word];
+    unsigned op = t->insn.op == OP_i32_add && IR_OP(word) == IR_i32_mul   ? IR_i32_mul_add
+                  : t->insn.op == OP_f64_add && IR_OP(word) == IR_f64_mul ? IR_f64_mul_add
+                  : t->insn.op == OP_f32_add && IR_OP(word) == IR_f32_mul ? IR_f32_mul_add
+                                                                          : IR_COUNT;
+    if (op == IR_COUNT)
+        return false;
+    take_back(t);
+    if (take_operand(t, other))
+        op++;
+    uint32_t start = begin_value(t);
+    emit(t, ir_word(op, push_home(t, result), IR_B(word), IR_C(word)));
+    emit(t, slot_of(t, other));
+    set_last(t, start);
+    return true;
 }
 
-/* Forms of arithmetic, added to the first. */
-enum { ARITH_K = 1, ARITH_A = 2, ARITH_AK = 3, ARITH_B = 4 };
+/* Arithmetic with memory: the first form, and which load makes its operand. */
+static const struct memory_arith {
+    uint16_t op, load, store; /* op, load: of the internal form; store: of the module */
+    uint16_t arith;
+} memory_ariths[] = {
+#define X(id, type, operator, load, store) {IR_##id##_m, IR_##load, OP_##store, OP_##id},
+    IR_MEMORY_ARITH(X)
+#undef X
+};
+
+enum { MEMORY_LEFT_A = 4, MEMORY_FORMS = 7, MEMORY_GUARD = 14, MEMORY_UPDATE = 28 };
+
+/* Combines the last instruction, a load, with the operation of the present one. */
+static bool fuse_memory(struct translator *t, const struct operand *left, uint8_t result)
+{
+    uint64_t word = t->words[t->last.word], place = last_constant(t);
+    const struct memory_arith *m = memory_ariths;
+
+    while (m->arith != t->insn.op) {
+        if (++m == memory_ariths + COUNT_OF(memory_ariths))
+            return false;
+    }
+    unsigned guard = t->guard ? IR_f64_load_g - IR_f64_load : 0;
+    unsigned form = (unsigned)IR_OP(word) - m->load - guard;
+    if (form > ADDRESS_A)
+        return false;
+    t->at = t->last.at; /* it is the load that can trap */
+    take_back(t);
+    unsigned op = m->op + form + (t->guard ? MEMORY_GUARD : 0);
+    if (form != ADDRESS_A && take_operand(t, left))
+        op += MEMORY_LEFT_A;
+    uint32_t start = begin_value(t);
+    emit(t, ir_word(op, push_home(t, result), slot_of(t, left), IR_B(word)));
+    emit(t, place);
+    set_last(t, start);
+    return true;
+}
+
+/* Takes in the instruction that has just made an operand, if it can. */
+static bool fuse_binary(struct translator *t, const struct operand *a, const struct operand *b,
+                        uint8_t result)
+{
+    bool is_b = is_last(t, b);
+
+    if (!is_b && !(is_last(t, a) && commutes(t->insn.op)))
+        return false;
+    const struct operand *other = is_b ? a : b;
+    if (!is_plain(other))
+        return false;
+    return fuse_memory(t, other, result) ||
+           (commutes(t->insn.op) &&
+            (fuse_shift(t, other, result) || fuse_mul_add(t, other, result)));
+}
 
 static void translate_binary(struct translator *t, const struct ir_form *ir,
                              const struct op_shape *shape)
 {
     struct operand b = pop(t), a = pop(t);
 
-    if (a.kind == OPERAND_CONST && b.kind != OPERAND_CONST && is_commutative(t->insn.op)) {
+    if (a.kind == OPERAND_CONST && b.kind != OPERAND_CONST && commutes(t->insn.op)) {
         struct operand swapped = a;
         a = b;
         b = swapped;
@@ -850,7 +971,7 @@ static void translate_binary(struct translator *t, const struct ir_form *ir,
         push_local(t, a.local, (uint32_t)(a.value + plus));
         return;
     }
-    if (fuse_add(t, &a, &b, shape->result))
+    if (fuse_binary(t, &a, &b, shape->result))
         return;
     bool has_constant = b.kind == OPERAND_CONST;
     make_plain(t, &a);
@@ -863,7 +984,7 @@ static void translate_binary(struct translator *t, const struct ir_form *ir,
         form = ARITH_B;
     else if (take_operand(t, &a))
         form += ARITH_A;
-    uint32_t start = t->count;
+    uint32_t start = begin_value(t);
     uint32_t home = push_home(t, shape->result);
     emit(t, ir_word(ir->op + form, home, slot_of(t, &a), has_constant ? 0 : slot_of(t, &b)));
     if (has_constant)
@@ -882,7 +1003,7 @@ static void translate_unary(struct translator *t, const struct ir_form *ir,
         note_compare(t, &a, &a);
     else if (take_operand(t, &a))
         form = 1;
-    uint32_t start = t->count;
+    uint32_t start = begin_value(t);
     uint32_t home = push_home(t, shape->result);
     emit(t, ir_word(ir->op + form, home, slot_of(t, &a), 0));
     set_last(t, start);
@@ -897,31 +1018,66 @@ static void use_memory(struct translator *t, uint32_t memory)
 /* Where an access finds its address: the form, added to the first, and its fields. */
 struct address {
     unsigned form;
-    uint32_t slot, index; /* index: of ADDRESS_X */
-    uint32_t plus;        /* of ADDRESS_K */
+    uint32_t slot;
+    uint32_t shift; /* of ADDRESS_S */
+    uint32_t plus;  /* constant, or of ADDRESS_X the index's slot and shift */
 };
 
-enum { ADDRESS_X = 1, ADDRESS_K = 2, ADDRESS_A = 3, LOAD_T = 4, STORE_V = 4 };
-
-/* Takes in an addition that was just made, if it can. */
-static struct address address_of(struct translator *t, struct operand *o)
+/* An address that the last instruction made, in a form that makes it itself. */
+static bool fuse_address(struct translator *t, bool may_scale, struct address *out)
 {
+    uint64_t word = t->words[t->last.word];
+    uint32_t constant = (uint32_t)last_constant(t);
+
+    switch (IR_OP(word)) {
+    case IR_i32_add:
+        *out = (struct address){.form = ADDRESS_X, .slot = IR_B(word), .plus = IR_C(word)};
+        break;
+    case IR_i32_shl_add:
+        *out = (struct address){
+            .form = ADDRESS_X, .slot = IR_C(word), .plus = IR_B(word) | constant << 16};
+        break;
+    case IR_i32_add_k:
+        *out = (struct address){.form = ADDRESS_K, .slot = IR_B(word), .plus = constant};
+        break;
+    case IR_i32_shl_k:
+    case IR_i32_shl_ak:
+        if (!may_scale)
+            return false;
+        *out = (struct address){.form = IR_OP(word) == IR_i32_shl_k ? ADDRESS_S : ADDRESS_A_S,
+                                .slot = IR_B(word),
+                                .shift = constant & 31};
+        break;
+    case IR_i32_add_ak: {
+        uint64_t shift = t->words[t->before.word];
+        bool is_slot = IR_OP(shift) == IR_i32_shl_k_t;
+        if (!may_scale || t->before.word + 2 != t->last.word ||
+            !(is_slot || IR_OP(shift) == IR_i32_shl_ak_t))
+            return false;
+        *out = (struct address){.form = is_slot ? ADDRESS_S : ADDRESS_A_S,
+                                .slot = IR_B(shift),
+                                .shift = (uint32_t)t->words[t->before.word + 1] & 31,
+                                .plus = constant};
+        t->count = t->before.word;
+        forget_last(t);
+        return true;
+    }
+    default:
+        return false;
+    }
+    take_back(t);
+    return true;
+}
+
+static struct address address_of(struct translator *t, struct operand *o, bool may_scale)
+{
+    struct address fused;
+
     if (o->kind == OPERAND_LOCAL && o->value != 0)
         return (struct address){
             .form = ADDRESS_K, .slot = t->local_slot[o->local], .plus = (uint32_t)o->value};
-    if (is_last(t, o) && t->insn.a == 0) {
-        uint64_t word = t->words[t->last.word];
-        struct address sum = {.form = ADDRESS_X, .slot = IR_B(word), .index = IR_C(word)};
-        if (IR_OP(word) == IR_i32_add_k)
-            sum = (struct address){.form = ADDRESS_K,
-                                   .slot = IR_B(word),
-                                   .plus = (uint32_t)t->words[t->last.word + 1]};
-        if (IR_OP(word) == IR_i32_add_k || IR_OP(word) == IR_i32_add) {
-            t->count = t->last.word;
-            forget_last(t);
-            return sum;
-        }
-    }
+    if (is_last(t, o) && t->insn.a == 0 && fuse_address(t, may_scale, &fused))
+        return fused;
     struct address plain = {.slot = slot_for(t, o)};
     if (t->insn.a == 0 && take_operand(t, o))
         plain.form = ADDRESS_A;
@@ -932,36 +1088,64 @@ static void translate_load(struct translator *t, const struct ir_form *ir,
                            const struct op_shape *shape)
 {
     struct operand o = pop(t);
-    struct address from = address_of(t, &o);
+    struct address from = address_of(t, &o, shape->result != WASM_V128);
 
     use_memory(t, t->insn.a);
-    uint32_t start = t->count;
+    uint32_t start = begin_value(t);
     uint32_t home = push_home(t, shape->result);
-    emit(t, ir_word(ir->op + from.form + (t->guard ? ir->guard : 0), home, from.slot, from.index));
+    emit(t, ir_word(ir->op + from.form + (t->guard ? ir->guard : 0), home, from.slot, from.shift));
     emit(t, ir_pair((uint32_t)t->insn.value, from.plus));
     set_last(t, start);
     use_memory(t, 0);
+}
+
+/* A store of what the last instruction made of the value in the same place. */
+static bool fuse_update(struct translator *t, const struct operand *value, const struct operand *o)
+{
+    uint64_t *word = &t->words[t->last.word];
+
+    if (!is_last(t, value) || o->kind != OPERAND_LOCAL || t->insn.a != 0)
+        return false;
+    uint64_t place = ir_pair((uint32_t)t->insn.value, (uint32_t)o->value);
+    for (size_t i = 0; i < COUNT_OF(memory_ariths); i++) {
+        const struct memory_arith *m = &memory_ariths[i];
+        unsigned form = (unsigned)IR_OP(*word) - m->op - (t->guard ? MEMORY_GUARD : 0);
+        if (form >= MEMORY_FORMS || m->store != t->insn.op)
+            continue;
+        unsigned address = form % MEMORY_LEFT_A;
+        if (!(address == 0 || address == ADDRESS_K) || IR_C(*word) != t->local_slot[o->local] ||
+            t->words[t->last.word + 1] != place)
+            return false;
+        *word += (unsigned)(t->guard ? MEMORY_UPDATE - MEMORY_FORMS : MEMORY_UPDATE);
+        forget_last(t);
+        return true;
+    }
+    return false;
 }
 
 static void translate_store(struct translator *t, const struct ir_form *ir)
 {
     struct operand value = pop(t), o = pop(t);
     struct address to;
-    bool is_taken = false;
 
-    if (value.kind == OPERAND_LOCAL && value.value == 0) {
-        to = address_of(t, &o);
-    } else {
+    if (fuse_update(t, &value, &o))
+        return;
+    bool is_plain_local = value.kind == OPERAND_LOCAL && value.value == 0;
+    bool is_sum = o.kind == OPERAND_LOCAL && o.value != 0;
+    if (!is_plain_local) {
         make_plain(t, &value);
-        bool is_sum = o.kind == OPERAND_LOCAL && o.value != 0;
         if (!is_sum)
             make_plain(t, &o);
-        is_taken = t->insn.a == 0 && value.type != WASM_V128 && take_operand(t, &value);
-        to = is_sum ? address_of(t, &o) : (struct address){.slot = slot_of(t, &o)};
     }
+    bool is_taken = t->insn.a == 0 && value.type != WASM_V128 && (is_sum || is_plain(&o)) &&
+                    take_operand(t, &value);
+    if (is_plain_local && !is_taken)
+        to = address_of(t, &o, false);
+    else
+        to = is_sum ? address_of(t, &o, false) : (struct address){.slot = slot_of(t, &o)};
     use_memory(t, t->insn.a);
     emit(t, ir_word(ir->op + to.form + (is_taken ? STORE_V : 0) + (t->guard ? ir->guard : 0),
-                    to.slot, slot_of(t, &value), to.index));
+                    to.slot, slot_of(t, &value), 0));
     emit(t, ir_pair((uint32_t)t->insn.value, to.plus));
     use_memory(t, 0);
 }
@@ -1009,7 +1193,7 @@ static void translate_simple(struct translator *t, const struct op_shape *shape)
         struct operand o = pop(t);
         slots[i] = slot_for(t, &o);
     }
-    uint32_t start = t->count;
+    uint32_t start = begin_value(t);
     uint32_t home = push_home(t, shape->result);
     bool is_extract = shape->immediate == IMM_LANE && shape->operand_count == 1;
     emit(t, ir_word(ir->op, home, slots[0], is_extract ? t->insn.lane : slots[1]));
@@ -1052,7 +1236,7 @@ static void translate_select(struct translator *t)
     unsigned op = type == WASM_V128             ? IR_select_v128
                   : take_operand(t, &condition) ? IR_select_a
                                                 : IR_select;
-    uint32_t start = t->count;
+    uint32_t start = begin_value(t);
     uint32_t home = push_home(t, type);
 
     emit(t, ir_word(op, home, a_slot, b_slot));
@@ -1105,7 +1289,7 @@ static void translate_global(struct translator *t)
     bool is_wide = type == WASM_V128;
 
     if (t->insn.op == OP_global_get) {
-        uint32_t start = t->count;
+        uint32_t start = begin_value(t);
         uint32_t home = push_home(t, type);
         emit(t, ir_wide(is_wide ? IR_global_get_v128 : IR_global_get, home, t->insn.a));
         set_last(t, start);
@@ -1147,7 +1331,7 @@ static void translate_grow(struct translator *t, unsigned op, unsigned operand_c
 /* An instruction that makes a value of an index. */
 static void translate_index(struct translator *t, unsigned op, uint8_t type)
 {
-    uint32_t start = t->count;
+    uint32_t start = begin_value(t);
     uint32_t home = push_home(t, type);
 
     emit(t, ir_wide(op, home, t->insn.a));
@@ -1175,7 +1359,7 @@ static void translate_vector(struct translator *t)
 
     memcpy(halves, t->insn.bytes, sizeof halves);
     if (t->insn.op == OP_v128_const) {
-        uint32_t start = t->count;
+        uint32_t start = begin_value(t);
         uint32_t home = push_home(t, WASM_V128);
         emit(t, ir_word(IR_const_v128, home, 0, 0));
         emit(t, halves[0]);
@@ -1422,6 +1606,7 @@ static bool run(struct translator *t, uint32_t func)
     while (t->depth != 0 && !t->failed) {
         if (!insn_read(&r, &t->insn, &ignored))
             return false;
+        t->at = (uint32_t)t->insn.at;
         if (t->dead)
             skip_dead(t, &r);
         else
