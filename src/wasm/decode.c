@@ -367,9 +367,8 @@ static bool decode_globals(struct decoder *d)
         return false;
     for (uint32_t i = 0; i < count; i++) {
         struct global *g = &m->globals[m->global_count];
-        /* extended constant expressions may use the globals before this one */
         if (!read_global_type(d, g) ||
-            !validate_const_expr(d->validator, &d->r, g->type, m->global_count, &g->init, d->err))
+            !validate_const_expr(d->validator, &d->r, g->type, &g->init, d->err))
             return false;
         m->global_count++;
     }
@@ -497,8 +496,7 @@ static bool decode_elem_items(struct decoder *d, struct elem_segment *s)
         struct const_expr ignored;
         uint32_t func;
         if (s->has_exprs) {
-            if (!validate_const_expr(d->validator, &d->r, s->type, m->global_count, &ignored,
-                                     d->err))
+            if (!validate_const_expr(d->validator, &d->r, s->type, &ignored, d->err))
                 return false;
         } else {
             if (!read_index(d, m->func_count, "unknown function, at offset", &func))
@@ -532,8 +530,7 @@ static bool decode_elem(struct decoder *d, struct elem_segment *s)
             return false;
         if (s->table >= m->table_count)
             return invalid(d, "unknown table, at offset", at);
-        if (!validate_const_expr(d->validator, &d->r, WASM_I32, m->global_count, &s->offset,
-                                 d->err))
+        if (!validate_const_expr(d->validator, &d->r, WASM_I32, &s->offset, d->err))
             return false;
     }
     if ((flags & 3) != 0) {
@@ -622,8 +619,7 @@ static bool decode_data(struct decoder *d, struct data_segment *s)
             return false;
         if (s->memory >= m->memory_count)
             return invalid(d, "unknown memory, at offset", at);
-        if (!validate_const_expr(d->validator, &d->r, WASM_I32, m->global_count, &s->offset,
-                                 d->err))
+        if (!validate_const_expr(d->validator, &d->r, WASM_I32, &s->offset, d->err))
             return false;
     }
     if (!read_u32(&d->r, &size, d->err))

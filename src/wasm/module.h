@@ -145,7 +145,7 @@ void validator_free(struct validator *v);
 MUST_CHECK bool validate_body(struct validator *v, uint32_t func, struct reader *body,
                               struct err *err);
 
-/* A constant expression of a type, at r; reads it up to and with its end. global_count: how many
- * globals it may see. Functions that it names are marked as declared. */
+/* A constant expression of a type, at r; reads it up to and with its end. Of globals it may name
+ * the imported. Functions that it names are marked as declared. */
 MUST_CHECK bool validate_const_expr(struct validator *v, struct reader *r, uint8_t type,
-                                    uint32_t global_count, struct const_expr *out, struct err *err);
+                                    struct const_expr *out, struct err *err);

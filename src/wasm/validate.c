@@ -618,6 +618,72 @@ static bool check(struct validator *v, struct reader *r)
     }
 }
 
+/* The bytes of a LEB128 integer at p, when there are at most four, so that no bit is unused; else
+ * 0. Four bytes must be readable. */
+static size_t short_leb128(const uint8_t *p)
+{
+    return p[0] < 0x80 ? 1 : p[1] < 0x80 ? 2 : p[2] < 0x80 ? 3 : p[3] < 0x80 ? 4 : 0;
+}
+
+/* Checks as many as it can of the instructions that make up most of a body: locals, constants,
+ * numbers, loads and stores, in short encodings. Stops before any other, and before any that is
+ * wrong: those go the general way, which alone says what is wrong. */
+static void check_common(struct validator *v, struct reader *r)
+{
+    enum { LONGEST = 10 }; /* bytes: opcode, alignment, four bytes of offset, and to spare */
+    const uint8_t *p = r->in.data + r->at, *end = r->in.data + r->in.size;
+    const uint8_t *locals = v->locals;
+    uint8_t *floor = v->types + top(v)->height, *at = v->types + v->size;
+    const uint8_t *ceiling = v->types + v->capacity;
+
+    while (end - p >= LONGEST && at < ceiling) {
+        const struct op_shape *shape = &op_shapes[p[0]];
+        size_t size = 1;
+        if (shape->is_simple) {
+            if (shape->immediate == IMM_MEMARG) {
+                size_t offset = short_leb128(p + 2);
+                if (p[1] > shape->log2_size || offset == 0 || v->m->memory_count == 0)
+                    break;
+                size = 2 + offset;
+            } else if (shape->immediate != IMM_NONE) {
+                break;
+            }
+            unsigned count = shape->operand_count;
+            if (at - floor < count || count > 2 || at[-1] != shape->operands[count - 1] ||
+                at[-(int)count] != shape->operands[0])
+                break;
+            at -= count;
+            *at = shape->result;
+            at += shape->result != 0;
+        } else if (p[0] >= OP_local_get && p[0] <= OP_local_tee) {
+            size_t index_size = short_leb128(p + 1);
+            if (index_size == 0 || index_size > 2)
+                break;
+            uint32_t local = index_size == 1 ? p[1] : (p[1] & 0x7f) | (uint32_t)p[2] << 7;
+            if (local >= v->local_count)
+                break;
+            if (p[0] == OP_local_get)
+                *at++ = locals[local];
+            else if (at == floor || at[-1] != locals[local])
+                break;
+            else
+                at -= p[0] == OP_local_set;
+            size = 1 + index_size;
+        } else if (p[0] == OP_i32_const) {
+            size_t value = short_leb128(p + 1);
+            if (value == 0)
+                break;
+            *at++ = WASM_I32;
+            size = 1 + value;
+        } else {
+            break;
+        }
+        p += size;
+    }
+    r->at = (size_t)(p - r->in.data);
+    v->size = (size_t)(at - v->types);
+}
+
 /* §5.5.13: groups of locals of one type. */
 static bool read_locals(struct validator *v, const struct wasm_func_type *type, struct reader *r)
 {
@@ -662,6 +728,7 @@ bool validate_body(struct validator *v, uint32_t func, struct reader *body, stru
     if (!read_locals(v, type, body) || !push_frame(v, OP_nop, type))
         return false;
     while (v->depth != 0) {
+        check_common(v, body);
         if (!insn_read(body, &v->insn, err))
             return false;
         if (UNLIKELY(!check(v, body)))
@@ -672,7 +739,7 @@ bool validate_body(struct validator *v, uint32_t func, struct reader *body, stru
                    body->at);
 }
 
-static bool check_const(struct validator *v, uint32_t global_count)
+static bool check_const(struct validator *v)
 {
     switch (v->insn.op) {
     case OP_i32_const:
@@ -702,7 +769,7 @@ static bool check_const(struct validator *v, uint32_t global_count)
         v->m->is_declared[v->insn.a / 8] |= (uint8_t)(1u << v->insn.a % 8);
         return push(v, WASM_FUNCREF);
     case OP_global_get:
-        if (v->insn.a >= global_count)
+        if (v->insn.a >= v->m->global_import_count)
             return invalid(v, "unknown global, at offset");
         if (v->m->globals[v->insn.a].is_mutable)
             return invalid(v, "constant expression required, at offset");
@@ -712,7 +779,7 @@ static bool check_const(struct validator *v, uint32_t global_count)
     }
 }
 
-bool validate_const_expr(struct validator *v, struct reader *r, uint8_t type, uint32_t global_count,
+bool validate_const_expr(struct validator *v, struct reader *r, uint8_t type,
                          struct const_expr *out, struct err *err)
 {
     struct wasm_func_type yields = {.results = single_type(type), .result_count = 1};
@@ -723,7 +790,7 @@ bool validate_const_expr(struct validator *v, struct reader *r, uint8_t type, ui
     if (!push_frame(v, OP_nop, &yields))
         return false;
     while (v->depth != 0) {
-        if (!insn_read(r, &v->insn, err) || !check_const(v, global_count))
+        if (!insn_read(r, &v->insn, err) || !check_const(v))
             return false;
         if (v->size > CONST_DEPTH_MAX)
             return err_set(err, ERR_LIMIT, "constant expression too deep, at offset", v->insn.at);
