@@ -220,7 +220,7 @@ static bool read_lane(struct reader *r, struct insn *out, struct err *err)
     return reader_u8(r, &out->lane) || ends(r, err);
 }
 
-bool insn_read(struct reader *r, struct insn *out, struct err *err)
+bool insn_read_any(struct reader *r, struct insn *out, struct err *err)
 {
     int32_t number;
     uint32_t u32;

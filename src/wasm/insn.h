@@ -15,25 +15,25 @@ enum wasm_op {
 enum wasm_immediate {
     IMM_UNKNOWN, /* no such instruction */
     IMM_NONE,
-    IMM_BLOCK,
-    IMM_LABEL,
+    IMM_LABEL, /* from here to IMM_ELEM: one index */
     IMM_BR_TABLE,
     IMM_FUNC,
-    IMM_CALL_INDIRECT,
-    IMM_TYPES,
     IMM_LOCAL,
     IMM_GLOBAL,
     IMM_TABLE,
     IMM_MEMORY,
+    IMM_DATA,
+    IMM_ELEM,
+    IMM_BLOCK,
+    IMM_CALL_INDIRECT,
+    IMM_TYPES,
     IMM_I32,
     IMM_I64,
     IMM_F32,
     IMM_F64,
     IMM_REF_TYPE,
-    IMM_DATA,
     IMM_DATA_MEMORY,
     IMM_MEMORY_MEMORY,
-    IMM_ELEM,
     IMM_ELEM_TABLE,
     IMM_TABLE_TABLE,
     IMM_V128,
@@ -73,9 +73,26 @@ struct insn {
     const uint8_t *bytes; /* 16 of v128.const and i8x16.shuffle; the types of a select */
 };
 
+MUST_CHECK bool insn_read_any(struct reader *r, struct insn *out, struct err *err);
+
 /* Reads one instruction with its immediates. Of br_table only the count is read, into a: a + 1
  * labels follow. */
-MUST_CHECK bool insn_read(struct reader *r, struct insn *out, struct err *err);
+MUST_CHECK static inline bool insn_read(struct reader *r, struct insn *out, struct err *err)
+{
+    if (LIKELY(r->in.size - r->at >= 2)) { /* the most common are read here */
+        const uint8_t *p = r->in.data + r->at;
+        uint8_t immediate = op_shapes[p[0]].immediate;
+        bool has_index = immediate >= IMM_LABEL && immediate <= IMM_ELEM && p[1] < 0x80;
+        if (immediate == IMM_NONE || has_index) {
+            out->at = r->at;
+            out->op = p[0];
+            out->a = p[1];
+            r->at += has_index ? 2 : 1;
+            return true;
+        }
+    }
+    return insn_read_any(r, out, err);
+}
 
 /* Why an integer cannot be read at r->at: fills err, returns false. */
 bool leb128_fail(const struct reader *r, unsigned bits, bool is_signed, struct err *err);
