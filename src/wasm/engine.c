@@ -136,7 +136,7 @@ static bool prepare(struct wasm_module *m, uint32_t func, struct err *err)
 
 bool func_prepare(struct wasm_func *func, struct err *err)
 {
-    return prepare(func->instance->module, func->index, err);
+    return prepare(func->instance->module, func_index(func), err);
 }
 
 bool wasm_module_translate_all(struct wasm_module *module, struct err *err)

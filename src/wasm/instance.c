@@ -65,13 +65,13 @@ bool wasm_linker_define(struct wasm_linker *linker, struct bytes module_name, st
     return true;
 }
 
-static struct wasm_extern export_of(const struct wasm_instance *i, const struct export *e)
+static struct wasm_extern export_of(struct wasm_instance *i, const struct export *e)
 {
     struct wasm_extern x = {.kind = e->kind};
 
     switch (e->kind) {
     case WASM_EXTERN_FUNC:
-        x.of.func = i->funcs[e->index];
+        x.of.func = instance_func(i, e->index);
         break;
     case WASM_EXTERN_TABLE:
         x.of.table = i->tables[e->index];
@@ -99,7 +99,7 @@ bool wasm_linker_define_instance(struct wasm_linker *linker, struct bytes module
     return true;
 }
 
-bool wasm_instance_export(const struct wasm_instance *instance, struct bytes name,
+bool wasm_instance_export(struct wasm_instance *instance, struct bytes name,
                           struct wasm_extern *out)
 {
     uint32_t index;
@@ -130,7 +130,7 @@ static bool resolve(struct wasm_instance *i, const struct import *import,
     switch (import->kind) {
     case WASM_EXTERN_FUNC:
         i->funcs[at] = x->of.func;
-        return func_types_equal(&x->of.func->type, func_type_of(m, at));
+        return func_types_equal(x->of.func->type, func_type_of(m, at));
     case WASM_EXTERN_TABLE:
         i->tables[at] = x->of.table;
         return x->of.table->type == m->tables[at].type &&
@@ -176,7 +176,7 @@ static union wasm_value i32_value(uint32_t value)
 }
 
 /* The value of an expression that validation has seen. */
-static union wasm_value evaluate(const struct wasm_instance *i, const struct const_expr *e)
+static union wasm_value evaluate(struct wasm_instance *i, const struct const_expr *e)
 {
     struct reader r = {.in = bytes_before(i->module->binary, e->end), .at = e->at};
     union wasm_value stack[CONST_STACK + 1];
@@ -202,7 +202,7 @@ static union wasm_value evaluate(const struct wasm_instance *i, const struct con
             size++;
             break;
         case OP_ref_func:
-            top->funcref = i->funcs[insn.a];
+            top->funcref = instance_func(i, insn.a);
             size++;
             break;
         case OP_i32_add:
@@ -255,7 +255,7 @@ static bool evaluate_elems(struct wasm_instance *i, uint32_t segment)
             if (!read_u32(&r, &func, &ignored))
                 return false;
             values[k].i64 = 0;
-            values[k].func = i->funcs[func];
+            values[k].func = instance_func(i, func);
             continue;
         }
         struct const_expr e = {.at = (uint32_t)r.at, .end = (uint32_t)r.in.size};
@@ -283,6 +283,23 @@ static bool no_memory(struct err *err)
     return err_set(err, ERR_MEMORY, "no memory for the instance", ERR_NO_AT);
 }
 
+/* Memory for the functions, from the platform: its zeroes cost nothing until they are touched. */
+static bool reserve_funcs(struct wasm_instance *i)
+{
+    const struct wasm_platform *p = &i->store->engine->config.platform;
+    size_t own = i->module->func_count - i->module->func_import_count;
+    size_t size = i->module->func_count * sizeof *i->funcs + own * sizeof *i->own_funcs;
+    size_t rounded = size / WASM_PAGE_SIZE * WASM_PAGE_SIZE + WASM_PAGE_SIZE;
+    void *memory = p->reserve(p->context, rounded);
+
+    if (memory == NULL)
+        return false;
+    i->funcs = memory;
+    i->own_funcs = (struct wasm_func *)(i->funcs + i->module->func_count);
+    i->funcs_size = rounded;
+    return p->commit(p->context, memory, rounded);
+}
+
 static struct wasm_instance *new_instance(struct wasm_store *store, struct wasm_module *m)
 {
     struct arena *a = &store->arena;
@@ -292,40 +309,36 @@ static struct wasm_instance *new_instance(struct wasm_store *store, struct wasm_
         return NULL;
     i->store = store;
     i->module = m;
-    i->funcs = ARENA_ARRAY(a, struct wasm_func *, m->func_count);
     i->tables = ARENA_ARRAY(a, struct wasm_table *, m->table_count);
     i->memories = ARENA_ARRAY(a, struct wasm_memory *, m->memory_count);
     i->globals = ARENA_ARRAY(a, struct wasm_global *, m->global_count);
     i->elem_values = ARENA_ARRAY(a, union slot *, m->elem_count);
     i->data_dropped = ARENA_ARRAY(a, bool, m->data_count);
-    if (i->funcs == NULL || i->tables == NULL || i->memories == NULL || i->globals == NULL ||
-        i->elem_values == NULL || i->data_dropped == NULL)
+    if (i->tables == NULL || i->memories == NULL || i->globals == NULL || i->elem_values == NULL ||
+        i->data_dropped == NULL)
         return NULL;
     i->next = store->instances;
     store->instances = i;
-    return i;
+    return reserve_funcs(i) ? i : NULL;
+}
+
+struct wasm_func *instance_make_func(struct wasm_instance *i, uint32_t index)
+{
+    struct wasm_func *f = &i->own_funcs[index - i->module->func_import_count];
+
+    *f = (struct wasm_func){
+        .type = func_type_of(i->module, index),
+        .instance = i,
+        .decl = &i->module->funcs[index],
+    };
+    i->funcs[index] = f;
+    return f;
 }
 
 static bool make_own(struct wasm_instance *i, struct err *err)
 {
     struct wasm_module *m = i->module;
     struct wasm_store *s = i->store;
-    uint32_t own = m->func_count - m->func_import_count;
-    struct wasm_func *funcs = ARENA_ARRAY(&s->arena, struct wasm_func, own);
-
-    if (funcs == NULL)
-        return no_memory(err);
-    for (uint32_t k = 0; k < own; k++) {
-        uint32_t index = m->func_import_count + k;
-        funcs[k] = (struct wasm_func){
-            .store = s,
-            .type = *func_type_of(m, index),
-            .instance = i,
-            .decl = &m->funcs[index],
-            .index = index,
-        };
-        i->funcs[index] = &funcs[k];
-    }
     for (uint32_t k = m->table_import_count; k < m->table_count; k++) {
         if (!wasm_table_new(s, (enum wasm_type)m->tables[k].type, m->tables[k].limits,
                             (union wasm_value){.i64 = 0}, &i->tables[k], err))
@@ -388,7 +401,7 @@ bool wasm_linker_instantiate(struct wasm_linker *linker, struct wasm_module *mod
         return no_memory(err);
     if (!resolve_imports(linker, i, err) || !make_own(i, err) || !copy_segments(i, trap, err))
         return false;
-    if (module->has_start && !wasm_func_call(i->funcs[module->start], NULL, NULL, trap))
+    if (module->has_start && !wasm_func_call(instance_func(i, module->start), NULL, NULL, trap))
         return err_set(err, ERR_POLICY, "the start function trapped", ERR_NO_AT);
     *out = i;
     return true;

@@ -148,7 +148,7 @@ static struct wasm_func *indirect_callee(const struct wasm_instance *i, uint32_t
         *code = WASM_TRAP_UNINITIALIZED_ELEMENT;
         return NULL;
     }
-    if (func->type.params != expected->params && !func_types_equal(&func->type, expected)) {
+    if (func->type != expected && !func_types_equal(func->type, expected)) {
         *code = WASM_TRAP_INDIRECT_CALL_TYPE;
         return NULL;
     }
@@ -217,9 +217,9 @@ DISPATCH_LOOP bool interpret(struct wasm_store *store, struct wasm_func *func, u
 call : {
     if (UNLIKELY(callee->decl == NULL)) {
         s->frame->pc = pc;
-        s->sp = callee_fp + slots_of_all(callee->type.params, callee->type.param_count);
+        s->sp = callee_fp + slots_of_all(callee->type->params, callee->type->param_count);
         union slot *results_end =
-            callee_fp + slots_of_all(callee->type.results, callee->type.result_count);
+            callee_fp + slots_of_all(callee->type->results, callee->type->result_count);
         if (s->sp < results_end)
             s->sp = results_end;
         if (s->sp > s->stack_end)
@@ -281,7 +281,7 @@ L_return_n : {
     goto leave;
 }
 L_call : {
-    callee = instance->funcs[WIDE];
+    callee = instance_func(instance, WIDE);
     callee_fp = SLOT_A;
     return_pc = pc + 1;
     goto call;
@@ -302,7 +302,7 @@ L_tail_call_indirect : {
     goto tail_call;
 }
 L_tail_call : {
-    callee = instance->funcs[WIDE];
+    callee = instance_func(instance, WIDE);
     memmove(fp, SLOT_A, (size_t)pc[1] * sizeof *fp);
     goto tail_call;
 }
@@ -779,7 +779,7 @@ L_data_drop : {
     NEXT_FORGETTING(1);
 }
 L_ref_func : {
-    SLOT_A->func = instance->funcs[WIDE];
+    SLOT_A->func = instance_func(instance, WIDE);
     NEXT_AFTER(1);
 }
 L_ref_is_null : {

@@ -23,14 +23,19 @@ static inline bool engine_has_guard(const struct wasm_engine *e)
     return e->config.bounds == WASM_BOUNDS_GUARD;
 }
 
-struct wasm_func {
+/* A function of the host. */
+struct host_func {
     struct wasm_store *store;
-    struct wasm_func_type type;
+    wasm_host_func *code;
+    void *context;
+};
+
+/* A function: of a module, or of the host. */
+struct wasm_func {
+    const struct wasm_func_type *type;
     struct wasm_instance *instance; /* NULL of a host function */
     struct func *decl;              /* of the module; NULL of a host function */
-    uint32_t index;                 /* in the module */
-    wasm_host_func *host;
-    void *context;
+    struct host_func *host;         /* NULL of a module's */
 };
 
 struct wasm_table {
@@ -63,7 +68,9 @@ struct wasm_global {
 struct wasm_instance {
     struct wasm_store *store;
     struct wasm_module *module;
-    struct wasm_func **funcs;
+    struct wasm_func **funcs;    /* NULL: one of own_funcs that nobody has asked for yet */
+    struct wasm_func *own_funcs; /* those of the module itself; zero until asked for */
+    size_t funcs_size;           /* bytes from funcs, for both */
     struct wasm_table **tables;
     struct wasm_memory **memories;
     struct wasm_global **globals;
@@ -71,6 +78,28 @@ struct wasm_instance {
     bool *data_dropped;
     struct wasm_instance *next; /* of the store */
 };
+
+/* instance.c: fills in a function of the module itself. Takes no memory. */
+struct wasm_func *instance_make_func(struct wasm_instance *i, uint32_t index);
+
+/* The function with an index. They are made when first asked for, so that instantiating a module of
+ * many functions costs nothing for them. */
+static inline struct wasm_func *instance_func(struct wasm_instance *i, uint32_t index)
+{
+    struct wasm_func *f = i->funcs[index];
+
+    return LIKELY(f != NULL) ? f : instance_make_func(i, index);
+}
+
+static inline uint32_t func_index(const struct wasm_func *f)
+{
+    return (uint32_t)(f->decl - f->instance->module->funcs);
+}
+
+static inline struct wasm_store *func_store(const struct wasm_func *f)
+{
+    return f->host != NULL ? f->host->store : f->instance->store;
+}
 
 /* An active call of a function of a module. */
 struct call_frame {

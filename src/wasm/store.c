@@ -53,6 +53,10 @@ void wasm_store_free(struct wasm_store *store)
         p->release(p->context, m->base, m->reserved);
     for (struct wasm_table *t = store->tables; t != NULL; t = t->next)
         free(t->elements);
+    for (struct wasm_instance *i = store->instances; i != NULL; i = i->next) {
+        if (i->funcs != NULL)
+            p->release(p->context, i->funcs, i->funcs_size);
+    }
     arena_done(&store->arena);
     free(store->stack);
     free(store->frames);
@@ -112,10 +116,10 @@ static struct wasm_frame frame_of(const struct wasm_func *func, const uint64_t *
     const struct wasm_module *m = func->instance->module;
     const struct engine_code *code = func->decl->code;
     struct wasm_frame f = {
-        .module = m, .func_index = func->index, .name = module_func_name(m, func->index)};
+        .module = m, .func_index = func_index(func), .name = module_func_name(m, func_index(func))};
 
     if (code != NULL && pc >= code->words && pc < code->words + code->word_count)
-        f.offset = translate_locate(m, func->index, (uint32_t)(pc - code->words));
+        f.offset = translate_locate(m, func_index(func), (uint32_t)(pc - code->words));
     return f;
 }
 
@@ -177,47 +181,46 @@ bool wasm_func_new(struct wasm_store *store, const struct wasm_func_type *type,
                        type->param_count > type->result_count ? type->param_count
                                                               : type->result_count);
     struct wasm_func *f = ARENA_NEW(&store->arena, struct wasm_func);
+    struct host_func *host = ARENA_NEW(&store->arena, struct host_func);
+    struct wasm_func_type *own = ARENA_NEW(&store->arena, struct wasm_func_type);
     uint8_t *types = arena_alloc(&store->arena, type->param_count + type->result_count + 1u, 1);
-    if (f == NULL || types == NULL)
+    if (f == NULL || host == NULL || own == NULL || types == NULL)
         return err_set(err, ERR_MEMORY, "no memory for a function", ERR_NO_AT);
     if (type->param_count != 0)
         memcpy(types, type->params, type->param_count);
     if (type->result_count != 0)
         memcpy(types + type->param_count, type->results, type->result_count);
-    *f = (struct wasm_func){
-        .store = store,
-        .type = {.params = types,
-                 .results = types + type->param_count,
-                 .param_count = type->param_count,
-                 .result_count = type->result_count},
-        .host = code,
-        .context = context,
-    };
+    *own = (struct wasm_func_type){.params = types,
+                                   .results = types + type->param_count,
+                                   .param_count = type->param_count,
+                                   .result_count = type->result_count};
+    *host = (struct host_func){.store = store, .code = code, .context = context};
+    *f = (struct wasm_func){.type = own, .host = host};
     *out = f;
     return true;
 }
 
 struct wasm_func_type wasm_func_type(const struct wasm_func *func)
 {
-    return func->type;
+    return *func->type;
 }
 
 static bool call_host_with(struct wasm_func *func, struct wasm_instance *caller, union slot *slots,
                            union wasm_value *args, union wasm_value *results,
                            struct wasm_trap *trap)
 {
-    const struct wasm_func_type *t = &func->type;
-    struct wasm_caller c = {.store = func->store, .instance = caller};
+    const struct wasm_func_type *t = func->type;
+    struct wasm_caller c = {.store = func->host->store, .instance = caller};
     union slot *at = slots;
 
     for (uint32_t i = 0; i < t->param_count; i++)
         at += slots_get(at, t->params[i], &args[i]);
     if (t->result_count != 0)
         memset(results, 0, t->result_count * sizeof results[0]);
-    if (!func->host(func->context, &c, args, results, trap)) {
+    if (!func->host->code(func->host->context, &c, args, results, trap)) {
         if (trap->code == WASM_TRAP_HOST && trap->frame_count == 0) {
             struct wasm_trap told = *trap;
-            struct wasm_store *s = func->store;
+            struct wasm_store *s = func->host->store;
             trap_fill(s, trap, WASM_TRAP_HOST, s->frame->pc);
             trap->message = told.message;
             trap->host_code = told.host_code;
@@ -234,8 +237,8 @@ bool call_host(struct wasm_func *func, struct wasm_instance *caller, union slot 
                struct wasm_trap *trap)
 {
     union wasm_value few[HOST_VALUES_FEW], *values = few;
-    uint32_t params = func->type.param_count, count = params + func->type.result_count;
-    struct wasm_store *s = func->store;
+    uint32_t params = func->type->param_count, count = params + func->type->result_count;
+    struct wasm_store *s = func->host->store;
 
     if (count > HOST_VALUES_FEW)
         values = malloc(count * sizeof *values);
@@ -296,9 +299,9 @@ static bool run(struct host_call *c)
 bool wasm_func_call(struct wasm_func *func, const union wasm_value *args, union wasm_value *results,
                     struct wasm_trap *trap)
 {
-    struct wasm_store *s = func->store;
+    struct wasm_store *s = func_store(func);
     union slot *fp = s->sp, *at = fp;
-    const struct wasm_func_type *t = &func->type;
+    const struct wasm_func_type *t = func->type;
     uint32_t params = slots_of_all(t->params, t->param_count);
     uint32_t yields = slots_of_all(t->results, t->result_count);
     uint32_t need = params > yields ? params : yields;

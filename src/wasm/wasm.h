@@ -303,5 +303,5 @@ MUST_CHECK bool wasm_linker_instantiate(struct wasm_linker *linker, struct wasm_
                                         struct err *err);
 
 /* False when there is no such export. */
-MUST_CHECK bool wasm_instance_export(const struct wasm_instance *instance, struct bytes name,
+MUST_CHECK bool wasm_instance_export(struct wasm_instance *instance, struct bytes name,
                                      struct wasm_extern *out);

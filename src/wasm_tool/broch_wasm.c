@@ -261,6 +261,43 @@ static int run(const struct options *o, struct wasm_engine *engine, struct wasm_
     return status;
 }
 
+static int compare_u64(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Prints the median of some instantiations, each in a store of its own that is not counted. */
+static void bench_instantiate(struct wasm_engine *engine, struct wasm_module *module)
+{
+    enum { RUNS = 21 };
+    uint64_t taken[RUNS];
+    struct wasm_store *store;
+    struct wasm_linker *linker;
+    struct wasm_instance *instance;
+    struct wasm_trap trap;
+    struct err err;
+
+    for (size_t i = 0; i < RUNS; i++) {
+        if (!wasm_store_new(engine, &store, &err))
+            return;
+        if (!wasm_linker_new(store, &linker, &err)) {
+            wasm_store_free(store);
+            return;
+        }
+        uint64_t start = os_monotonic_ns();
+        bool ok = wasm_linker_instantiate(linker, module, &instance, &trap, &err);
+        taken[i] = os_monotonic_ns() - start;
+        wasm_linker_free(linker);
+        wasm_store_free(store);
+        if (!ok)
+            return;
+    }
+    qsort(taken, RUNS, sizeof taken[0], compare_u64);
+    printf(",\"instantiate_ns\":%" PRIu64, taken[RUNS / 2]);
+}
+
 static int bench_load(const struct options *o, struct wasm_engine *engine, struct bytes binary)
 {
     struct wasm_module *module;
@@ -275,9 +312,11 @@ static int bench_load(const struct options *o, struct wasm_engine *engine, struc
         return complain_err(o->file, &err);
     }
     uint64_t translated = os_monotonic_ns();
-    printf("{\"bytes\":%zu,\"validate_ns\":%" PRIu64 ",\"translate_ns\":%" PRIu64
-           ",\"memory\":%zu}\n",
+    printf("{\"bytes\":%zu,\"validate_ns\":%" PRIu64 ",\"translate_ns\":%" PRIu64 ",\"memory\":%zu",
            binary.size, validated - start, translated - validated, wasm_module_memory(module));
+    if (wasm_module_import_count(module) == 0)
+        bench_instantiate(engine, module);
+    puts("}");
     wasm_module_free(module);
     return 0;
 }
