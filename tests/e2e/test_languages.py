@@ -1,4 +1,4 @@
-"""Modules of the compilers that people use, run in both bounds modes.
+"""Modules of the compilers that people use, run in both bounds modes, here and on aarch64.
 
 The same functions are written in C, C++, Rust and AssemblyScript, each as its own people would, with
 the language's allocator, strings and containers; what they must return is computed here once more.
@@ -137,10 +137,13 @@ def module(request, root, build):
     return out, request.param
 
 
-@pytest.fixture(params=["explicit", "guard"])
-def call(request, build, module):
+@pytest.fixture(params=["explicit", "guard", "explicit, aarch64", "guard, aarch64"])
+def call(request, build, aarch64, module):
+    bounds, _, there = request.param.partition(", ")
+    tool = "src/wasm_tool/broch-wasm"
+
     def run(function, args):
-        return subprocess.run([build / "src/wasm_tool/broch-wasm", "run", "--bounds", request.param,
+        return subprocess.run([*(aarch64(tool) if there else [build / tool]), "run", "--bounds", bounds,
                                "--invoke", function, module[0], *map(str, args)],
                               capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60,
                               check=False)
