@@ -22,6 +22,7 @@ static void add_line(void *context, struct bytes text)
     assert(text.size > 1 && text.data[text.size - 1] == '\n');
     for (size_t i = 0; i < text.size; i++) {
         assert(i == text.size - 1 || (text.data[i] >= 0x20 && text.data[i] != 0x7f));
+        assert(i == 0 || text.data[i - 1] != 0xc2 || text.data[i] >= 0xa0);
         l->sum = (l->sum ^ text.data[i]) * UINT64_C(0x100000001b3);
     }
     l->lines++;
