@@ -19,3 +19,13 @@ def root():
 def build():
     """The folder of the build under test."""
     return BUILD
+
+
+@pytest.fixture(scope="session")
+def aarch64():
+    """The words to put before arguments to run a program of the build for aarch64: aarch64(path)."""
+    def command(program):
+        path = ROOT / "build/aarch64" / program
+        assert path.exists(), "./run build aarch64 has not been run"
+        return ["qemu-aarch64-static", path]
+    return command

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs the tests and sums them up in one line: N passed, N failed, N skipped.
 
-test.py [--unit BUILD] [--system BUILD] [--full] [WORD…]
+test.py [--unit BUILD]… [--system BUILD] [--full] [WORD…]
 
 --unit     runs the cmocka programs and the corpus replays of that build
 --system   runs pytest over tests/ with that build's programs
@@ -141,15 +141,15 @@ def print_group(cases):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--unit", metavar="BUILD")
+    parser.add_argument("--unit", metavar="BUILD", action="append", default=[])
     parser.add_argument("--system", metavar="BUILD")
     parser.add_argument("--full", action="store_true")
     parser.add_argument("words", nargs="*", metavar="WORD")
     args = parser.parse_args()
     cases = []
-    if args.unit:
-        print(f"== unit tests and corpus replays, {args.unit}")
-        cases += run_unit(args.unit, args.words)
+    for build in args.unit:
+        print(f"== unit tests and corpus replays, {build}", flush=True)
+        cases += run_unit(build, args.words)
     if args.system:
         print(f"== conformance and end to end, {args.system}")
         cases += run_system(args.system, args.words, args.full)

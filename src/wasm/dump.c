@@ -55,12 +55,21 @@ static void end(struct listing *l)
     l->line(l->context, bytes_from(l->text, l->w.size + 1));
 }
 
-/* Names come from the module: what a terminal may obey is shown as a dot. */
+void wasm_name_write(struct writer *w, struct bytes name)
+{
+    for (size_t i = 0; i < name.size; i++) {
+        uint8_t c = name.data[i];
+        /* U+0080 to U+009F are control characters too, in two bytes */
+        bool is_c1 = c == 0xc2 && i + 1 < name.size && name.data[i + 1] < 0xa0;
+        writer_u8(w, c < 0x20 || c == 0x7f || is_c1 ? '.' : c);
+        i += is_c1;
+    }
+}
+
 static void write_name(struct listing *l, struct bytes name)
 {
     writer_u8(&l->w, '"');
-    for (size_t i = 0; i < name.size; i++)
-        writer_u8(&l->w, name.data[i] < 0x20 || name.data[i] == 0x7f ? '.' : name.data[i]);
+    wasm_name_write(&l->w, name);
     writer_u8(&l->w, '"');
 }
 

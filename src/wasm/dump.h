@@ -9,3 +9,6 @@
 MUST_CHECK bool wasm_dump(struct wasm_module *module, bool with_ir,
                           void (*line)(void *context, struct bytes text), void *context,
                           struct err *err);
+
+/* Writes a name that comes from a module, as it can be shown: what a terminal may obey is a dot. */
+void wasm_name_write(struct writer *w, struct bytes name);

@@ -122,7 +122,8 @@ void wasm_engine_free(struct wasm_engine *engine);
 
 /* Decodes and validates. The bytes are copied. err->at is the offset of the fault in them:
  * ERR_FORMAT, the binary is malformed; ERR_INVALID, it breaks a rule of validation;
- * ERR_UNSUPPORTED, it uses a feature that is absent, which msg names; ERR_LIMIT; ERR_MEMORY. */
+ * ERR_UNSUPPORTED, it uses a feature that is absent, which msg names. Or it is the number that msg
+ * speaks of: ERR_LIMIT, ERR_MEMORY. */
 MUST_CHECK bool wasm_module_new(struct wasm_engine *engine, struct bytes binary,
                                 struct wasm_module **out, struct err *err);
 

@@ -166,6 +166,16 @@ static void print_value(uint8_t type, const union wasm_value *v)
     }
 }
 
+/* A name of the module's, between two texts; what is too long is cut. */
+static void print_name(const char *before, struct bytes name, const char *after)
+{
+    uint8_t text[256];
+    struct writer w = writer_fixed(text, sizeof text);
+
+    wasm_name_write(&w, name);
+    (void)fprintf(stderr, "%s%.*s%s", before, (int)w.size, (const char *)text, after);
+}
+
 static int print_trap(const struct wasm_trap *trap)
 {
     (void)fprintf(stderr, "broch-wasm: trap: %s\n", trap->message);
@@ -173,7 +183,7 @@ static int print_trap(const struct wasm_trap *trap)
         const struct wasm_frame *f = &trap->frames[i];
         (void)fprintf(stderr, "  %s function %u", i == 0 ? "in" : "called by", f->func_index);
         if (f->name.size != 0)
-            (void)fprintf(stderr, " (%.*s)", (int)f->name.size, (const char *)f->name.data);
+            print_name(" (", f->name, ")");
         (void)fprintf(stderr, ", offset %u\n", f->offset);
     }
     if (trap->depth > trap->frame_count)
@@ -225,11 +235,9 @@ static int instantiate_and_call(const struct options *o, struct wasm_module *mod
         struct bytes from, name;
         struct wasm_extern_type type;
         wasm_module_import(module, 0, &from, &name, &type);
-        (void)fprintf(stderr,
-                      "broch-wasm: %s: imports \"%.*s\" from \"%.*s\"; only modules without "
-                      "imports can be run here\n",
-                      o->file, (int)name.size, (const char *)name.data, (int)from.size,
-                      (const char *)from.data);
+        (void)fprintf(stderr, "broch-wasm: %s: imports ", o->file);
+        print_name("\"", name, "\" from ");
+        print_name("\"", from, "\"; only modules without imports can be run here\n");
         return 1;
     }
     wasm_store_set_fuel(store, o->fuel);

@@ -80,6 +80,27 @@ def test_trap_has_a_back_trace(broch_wasm, corpus):
     assert re.fullmatch(r"  called by function \d+( \(.*\))?, offset \d+", lines[2])
 
 
+def named(name):
+    """A module with a function that traps, exported under that name."""
+    export = bytes([1, len(name)]) + name + b"\0\0"
+    return b"".join([b"\0asm\1\0\0\0", bytes([1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 7, len(export)]), export,
+                     bytes([10, 5, 1, 3, 0, 0, 0x0b])])
+
+
+@pytest.mark.parametrize("name, shown", [
+    (b"a\x1b[31m\x7f", "a.[31m."),
+    (b"a\xc2\x9b31m\xc2\xa0", "a.31m\xa0"),
+    (b"x" * 120, "x" * 120),
+])
+def test_names_do_not_reach_the_terminal_as_they_are(broch_wasm, tmp_path, name, shown):
+    module = tmp_path / "named.wasm"
+    module.write_bytes(named(name))
+    assert f'export "{shown}" func 0' in broch_wasm("dump", module).stdout
+    trap = broch_wasm("run", "--invoke", name, module).stderr
+    assert trap.startswith("broch-wasm: trap: unreachable\n")
+    assert f"in function 0 ({shown}), offset" in trap
+
+
 def test_kernels_agree_with_their_native_builds(root, build, record_property):
     """Real compiler output, in both bounds modes: the same checksums as the native programs."""
     done = subprocess.run([sys.executable, root / "bench/wasm/bench_wasm.py", build, "--check"],

@@ -1,6 +1,6 @@
-/* Any bytes: a verdict, with a reason. A valid module without imports is translated and run under
- * fuel in both bounds modes, which must agree on every result, trap and on the memory left behind.
- */
+/* A valid module without imports is translated and run under fuel in both bounds modes, which must
+ * agree on every result, trap and on the memory left behind. What any other bytes are for is in
+ * wasm_decode_fuzz.c. */
 #include <assert.h>
 #include <stdlib.h>
 
