@@ -538,20 +538,81 @@ L_use_memory : {
     MEMORY_FORM(L_##id##_a_m##suffix, access, AT(3), ACC_##type, put, type, op)           \
     MEMORY_FORM(L_##id##_a_m_x##suffix, access, AT_X(3), ACC_##type, put, type, op)       \
     MEMORY_FORM(L_##id##_a_m_k##suffix, access, AT_K(3), ACC_##type, put, type, op)
-/* back to where the operand was */
-#define TO_MEMORY_i32(slot, value) (v = (value), memcpy(p, &v, sizeof v))
-#define TO_MEMORY_i64 TO_MEMORY_i32
-#define TO_MEMORY_f32 TO_MEMORY_i32
-#define TO_MEMORY_f64 TO_MEMORY_i32
-#define X(id, type, op, load, store)                   \
-    MEMORY_FORMS(id, , CHECKED, SET, type, op)         \
-    MEMORY_FORMS(id, _t, CHECKED, TO_ACC, type, op)    \
-    MEMORY_FORMS(id, _u, CHECKED, TO_MEMORY, type, op) \
-    MEMORY_FORMS(id, _g, GUARDED, SET, type, op)       \
-    MEMORY_FORMS(id, _t_g, GUARDED, TO_ACC, type, op)  \
-    MEMORY_FORMS(id, _u_g, GUARDED, TO_MEMORY, type, op)
+#define UPDATE_FORM(label, access, left, type, op) \
+    label : {                                      \
+        access(AT_K(3), sizeof(C_##type));         \
+        C_##type v;                                \
+        memcpy(&v, p, sizeof v);                   \
+        v = (left)op v;                            \
+        memcpy(p, &v, sizeof v);                   \
+        NEXT_AFTER(2);                             \
+    }
+#define X(id, type, op, load, store)                                 \
+    MEMORY_FORMS(id, , CHECKED, SET, type, op)                       \
+    MEMORY_FORMS(id, _t, CHECKED, TO_ACC, type, op)                  \
+    MEMORY_FORMS(id, _g, GUARDED, SET, type, op)                     \
+    MEMORY_FORMS(id, _t_g, GUARDED, TO_ACC, type, op)                \
+    UPDATE_FORM(L_##id##_u, CHECKED, GET_##type(SLOT_B), type, op)   \
+    UPDATE_FORM(L_##id##_a_u, CHECKED, ACC_##type, type, op)         \
+    UPDATE_FORM(L_##id##_u_g, GUARDED, GET_##type(SLOT_B), type, op) \
+    UPDATE_FORM(L_##id##_a_u_g, GUARDED, ACC_##type, type, op)
     IR_MEMORY_ARITH(X)
 #undef X
+#define ARITH_STORE_FORM(label, words, access, type, left, op, right) \
+    label : {                                                         \
+        access(AT_K(2), sizeof(C_##type));                            \
+        C_##type v = (left)op(right);                                 \
+        memcpy(p, &v, sizeof v);                                      \
+        NEXT_AFTER(words);                                            \
+    }
+#define ARITH_STORE_FORMS(id, suffix, access, type, op)                                           \
+    ARITH_STORE_FORM(L_##id##_a_s##suffix, 2, access, type, ACC_##type, op, GET_##type(SLOT_A))   \
+    ARITH_STORE_FORM(L_##id##_ak_s##suffix, 3, access, type, ACC_##type, op, CONST_##type(pc[2])) \
+    ARITH_STORE_FORM(L_##id##_b_s##suffix, 2, access, type, GET_##type(SLOT_A), op, ACC_##type)
+#define X(id, type, op, store)                 \
+    ARITH_STORE_FORMS(id, , CHECKED, type, op) \
+    ARITH_STORE_FORMS(id, _g, GUARDED, type, op)
+    IR_FLOAT_ARITH(X)
+#undef X
+/* Two accesses: the second's place is one word further, and a trap there says so. */
+#define LOAD_TWICE(access, type)               \
+    C_##type x, y;                             \
+    uint32_t second = SLOT_C->i32;             \
+    {                                          \
+        access(AT_K(2), sizeof x);             \
+        memcpy(&x, p, sizeof x);               \
+    }                                          \
+    pc++;                                      \
+    access(second + IR_WIDE(pc[1]), sizeof y); \
+    memcpy(&y, p, sizeof y)
+#define AXPY_FORM(label, access, type)   \
+    label : {                            \
+        C_##type a = GET_##type(SLOT_A); \
+        LOAD_TWICE(access, type);        \
+        a *= x;                          \
+        y = a + y;                       \
+        memcpy(p, &y, sizeof y);         \
+        NEXT_AFTER(2);                   \
+    }
+    AXPY_FORM(L_f32_axpy, CHECKED, f32)
+    AXPY_FORM(L_f32_axpy_g, GUARDED, f32)
+    AXPY_FORM(L_f64_axpy, CHECKED, f64)
+    AXPY_FORM(L_f64_axpy_g, GUARDED, f64)
+#define ADD2_FORM(label, access, put, type)   \
+    label : {                                 \
+        union slot *to = SLOT_A;              \
+        LOAD_TWICE(access, type);             \
+        put##_##type(to, ACC_##type + x + y); \
+        (void)to;                             \
+        NEXT_AFTER(2);                        \
+    }
+#define ADD2_FORMS(type)                                \
+    ADD2_FORM(L_##type##_add2, CHECKED, SET, type)      \
+    ADD2_FORM(L_##type##_add2_t, CHECKED, TO_ACC, type) \
+    ADD2_FORM(L_##type##_add2_g, GUARDED, SET, type)    \
+    ADD2_FORM(L_##type##_add2_t_g, GUARDED, TO_ACC, type)
+    ADD2_FORMS(f32)
+    ADD2_FORMS(f64)
 #define STORE_FORM(label, access, address, from, memory) \
     label : {                                            \
         access(address, sizeof(memory));                 \

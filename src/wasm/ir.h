@@ -16,7 +16,10 @@
  *   store    op address value | the same
  *            of _x, in place of k: index (16 bits), its shift (16 bits); of _s, c is the shift of
  *            the address
- *   arithmetic with memory   op_m dst a address | as load
+ *   arithmetic with memory      op_m dst a address | as load
+ *   arithmetic into memory      op_s a address | as load | constant of _ak
+ *   axpy       op a x y | as load, of x | the same of y: y in memory += a * x in memory
+ *   add2       op dst x y | the same: dst = accumulator + x in memory + y in memory
  *   branch   op condition, offset (32 bits, in b and c)
  *   compare and branch   op a b | offset (32 bits), constant (32 bits) of _k
  *
@@ -81,6 +84,15 @@
     X(f64_add, f64, +, f64_load, f64_store) \
     X(f64_sub, f64, -, f64_load, f64_store) \
     X(f64_mul, f64, *, f64_load, f64_store)
+
+/* Arithmetic of floats, whose value may go to memory at once. */
+#define IR_FLOAT_ARITH(X)         \
+    X(f32_add, f32, +, f32_store) \
+    X(f32_sub, f32, -, f32_store) \
+    X(f32_mul, f32, *, f32_store) \
+    X(f64_add, f64, +, f64_store) \
+    X(f64_sub, f64, -, f64_store) \
+    X(f64_mul, f64, *, f64_store)
 
 /* A shift by a constant, and what is done with its value and another: name, type, shift, operation,
  * value of a, count n and b. */

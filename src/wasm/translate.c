@@ -903,15 +903,80 @@ static bool fuse_mul_add(struct translator *t, const struct operand *other, uint
 
 /* Arithmetic with memory: the first form, and which load makes its operand. */
 static const struct memory_arith {
-    uint16_t op, load, store; /* op, load: of the internal form; store: of the module */
-    uint16_t arith;
+    uint16_t op, update, load; /* of the internal form */
+    uint16_t store, arith;     /* of the module */
 } memory_ariths[] = {
-#define X(id, type, operator, load, store) {IR_##id##_m, IR_##load, OP_##store, OP_##id},
+#define X(id, type, operator, load, store) \
+    {IR_##id##_m, IR_##id##_u, IR_##load, OP_##store, OP_##id},
     IR_MEMORY_ARITH(X)
 #undef X
 };
 
-enum { MEMORY_LEFT_A = 4, MEMORY_FORMS = 7, MEMORY_GUARD = 14, MEMORY_UPDATE = 28 };
+enum { MEMORY_LEFT_A = 4, MEMORY_FORMS = 7, MEMORY_GUARD = 14, UPDATE_A = 1, UPDATE_GUARD = 2 };
+
+/* Where arithmetic with memory, of a slot or constant address, finds its operand. */
+struct memory_operand {
+    const struct memory_arith *m;
+    bool left_is_accumulator;
+    uint32_t slot;  /* of the address */
+    uint64_t place; /* offset and constant */
+    uint32_t at;
+};
+
+/* Whether the instruction at `last` is such, with its value in any place. */
+static bool memory_operand_of(const struct translator *t, const struct last *last,
+                              struct memory_operand *out)
+{
+    uint64_t word = t->words[last->word];
+
+    for (size_t i = 0; i < COUNT_OF(memory_ariths); i++) {
+        const struct memory_arith *m = &memory_ariths[i];
+        unsigned form = (unsigned)IR_OP(word) - m->op - (t->guard ? MEMORY_GUARD : 0);
+        if (form >= MEMORY_FORMS * 2)
+            continue;
+        unsigned address = form % MEMORY_FORMS % MEMORY_LEFT_A;
+        *out = (struct memory_operand){.m = m,
+                                       .left_is_accumulator = form % MEMORY_FORMS >= MEMORY_LEFT_A,
+                                       .slot = IR_C(word),
+                                       .place = t->words[last->word + 1],
+                                       .at = last->at};
+        return address == 0 || address == ADDRESS_K;
+    }
+    return false;
+}
+
+/* Emits an instruction of two places in memory. Traps tell them apart by the word. */
+static void emit_places(struct translator *t, uint64_t word, const struct memory_operand *x,
+                        const struct memory_operand *y)
+{
+    t->at = x->at;
+    emit(t, word);
+    t->at = y->at;
+    emit(t, x->place);
+    emit(t, y->place);
+}
+
+/* A sum of the accumulator and two operands in memory, the second just added. */
+static bool fuse_add2(struct translator *t, uint8_t result)
+{
+    struct memory_operand x, y;
+
+    if (t->before.word + 2 != t->last.word || !t->before.in_accumulator ||
+        !memory_operand_of(t, &t->last, &y) || !memory_operand_of(t, &t->before, &x) ||
+        x.m != y.m || !x.left_is_accumulator || !y.left_is_accumulator ||
+        (y.m->arith != OP_f32_add && y.m->arith != OP_f64_add) ||
+        ir_values[IR_OP(t->words[t->before.word])] != ACC)
+        return false;
+    unsigned op = result == WASM_F32 ? IR_f32_add2 : IR_f64_add2;
+    unsigned guard = t->guard ? IR_f32_add2_g - IR_f32_add2 : 0;
+    uint32_t home = IR_A(t->words[t->last.word]);
+    t->count = t->before.word;
+    forget_last(t);
+    uint32_t start = begin_value(t);
+    emit_places(t, ir_word(op + guard, home, x.slot, y.slot), &x, &y);
+    set_last(t, start);
+    return true;
+}
 
 /* Combines the last instruction, a load, with the operation of the present one. */
 static bool fuse_memory(struct translator *t, const struct operand *left, uint8_t result)
@@ -936,6 +1001,7 @@ static bool fuse_memory(struct translator *t, const struct operand *left, uint8_
     emit(t, ir_word(op, push_home(t, result), slot_of(t, left), IR_B(word)));
     emit(t, place);
     set_last(t, start);
+    (void)fuse_add2(t, result);
     return true;
 }
 
@@ -1099,28 +1165,74 @@ static void translate_load(struct translator *t, const struct ir_form *ir,
     use_memory(t, 0);
 }
 
-/* A store of what the last instruction made of the value in the same place. */
-static bool fuse_update(struct translator *t, const struct operand *value, const struct operand *o)
+/* A store of what the last instruction made of the value in the same place; with a multiplication
+ * by another value in memory before it, all three are one. */
+static bool fuse_update(struct translator *t, uint32_t slot, uint64_t place)
 {
-    uint64_t *word = &t->words[t->last.word];
+    struct memory_operand x, y;
 
-    if (!is_last(t, value) || o->kind != OPERAND_LOCAL || t->insn.a != 0)
+    if (!memory_operand_of(t, &t->last, &y) || y.m->store != t->insn.op || y.slot != slot ||
+        y.place != place)
         return false;
-    uint64_t place = ir_pair((uint32_t)t->insn.value, (uint32_t)o->value);
-    for (size_t i = 0; i < COUNT_OF(memory_ariths); i++) {
-        const struct memory_arith *m = &memory_ariths[i];
-        unsigned form = (unsigned)IR_OP(*word) - m->op - (t->guard ? MEMORY_GUARD : 0);
-        if (form >= MEMORY_FORMS || m->store != t->insn.op)
+    bool is_float = y.m->arith == OP_f32_add || y.m->arith == OP_f64_add;
+    uint16_t mul = y.m->arith == OP_f32_add ? OP_f32_mul : OP_f64_mul;
+    uint64_t before = t->words[t->before.word];
+    if (is_float && y.left_is_accumulator && t->before.word + 2 == t->last.word &&
+        memory_operand_of(t, &t->before, &x) && x.m->arith == mul && !x.left_is_accumulator &&
+        ir_values[IR_OP(before)] == ACC) {
+        unsigned op = mul == OP_f32_mul ? IR_f32_axpy : IR_f64_axpy;
+        t->count = t->before.word;
+        emit_places(t, ir_word(op + (t->guard ? 1 : 0), IR_B(before), x.slot, y.slot), &x, &y);
+        return true;
+    }
+    unsigned forms = (y.left_is_accumulator ? UPDATE_A : 0U) + (t->guard ? UPDATE_GUARD : 0U);
+    t->words[t->last.word] = ir_word(y.m->update + forms, 0, IR_B(t->words[t->last.word]), slot);
+    forget_last(t);
+    return true;
+}
+
+/* Arithmetic of floats: its first form, the first whose value goes to memory, and the store. */
+static const struct float_arith {
+    uint16_t op, to_memory, store;
+} float_ariths[] = {
+#define X(id, type, operator, store) {IR_##id, IR_##id##_a_s, OP_##store},
+    IR_FLOAT_ARITH(X)
+#undef X
+};
+
+enum { TO_MEMORY_AK = 1, TO_MEMORY_B = 2, TO_MEMORY_GUARD = 3 };
+
+/* A store of what the last instruction made of the accumulator and another value. */
+static bool fuse_arith_store(struct translator *t, uint32_t slot, uint64_t place)
+{
+    uint64_t word = t->words[t->last.word], constant = last_constant(t);
+
+    for (size_t i = 0; i < COUNT_OF(float_ariths); i++) {
+        const struct float_arith *f = &float_ariths[i];
+        unsigned form = (unsigned)IR_OP(word) - f->op;
+        if (f->store != t->insn.op || form < ARITH_A || form > ARITH_B)
             continue;
-        unsigned address = form % MEMORY_LEFT_A;
-        if (!(address == 0 || address == ADDRESS_K) || IR_C(*word) != t->local_slot[o->local] ||
-            t->words[t->last.word + 1] != place)
-            return false;
-        *word += (unsigned)(t->guard ? MEMORY_UPDATE - MEMORY_FORMS : MEMORY_UPDATE);
-        forget_last(t);
+        unsigned to = form == ARITH_A ? 0 : form == ARITH_AK ? TO_MEMORY_AK : TO_MEMORY_B;
+        t->count = t->last.word;
+        emit(t, ir_word(f->to_memory + to + (t->guard ? TO_MEMORY_GUARD : 0),
+                        form == ARITH_B ? IR_B(word) : IR_C(word), slot, 0));
+        emit(t, place);
+        if (form == ARITH_AK)
+            emit(t, constant);
         return true;
     }
     return false;
+}
+
+/* A store of a value that the last instruction has just made. */
+static bool fuse_store(struct translator *t, const struct operand *value, const struct operand *o)
+{
+    if (!is_last(t, value) || o->kind == OPERAND_CONST || t->insn.a != 0)
+        return false;
+    uint32_t slot = slot_of(t, o);
+    uint64_t place =
+        ir_pair((uint32_t)t->insn.value, o->kind == OPERAND_LOCAL ? (uint32_t)o->value : 0);
+    return fuse_update(t, slot, place) || fuse_arith_store(t, slot, place);
 }
 
 static void translate_store(struct translator *t, const struct ir_form *ir)
@@ -1128,7 +1240,7 @@ static void translate_store(struct translator *t, const struct ir_form *ir)
     struct operand value = pop(t), o = pop(t);
     struct address to;
 
-    if (fuse_update(t, &value, &o))
+    if (fuse_store(t, &value, &o))
         return;
     bool is_plain_local = value.kind == OPERAND_LOCAL && value.value == 0;
     bool is_sum = o.kind == OPERAND_LOCAL && o.value != 0;
