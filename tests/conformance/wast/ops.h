@@ -37,6 +37,8 @@ enum immediate {
 /* Opcodes as src/wasm/ops.def has them: 0x100 more behind the prefix 0xfc, 0x200 behind 0xfd. */
 enum {
     OP_IF = 0x04,
+    OP_ELSE = 0x05,
+    OP_END = 0x0b,
     OP_SELECT = 0x1b,
     OP_SELECT_TYPED = 0x1c,
     OP_MEMORY_INIT = 0x108,
