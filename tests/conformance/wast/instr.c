@@ -115,14 +115,18 @@ static bool put_call_indirect(struct assembler *a, const struct sexpr **at, stru
     return true;
 }
 
+static bool is_keyed(const struct sexpr *e, const char *keyword)
+{
+    return e != NULL && e->kind == SEXPR_WORD && bytes_starts_with(e->text, bytes_of(keyword));
+}
+
 /* keyword=N, when it stands there; *out keeps its value otherwise. */
 static bool take_keyed(struct assembler *a, const struct sexpr **at, const char *keyword,
                        uint64_t *out)
 {
     struct err err;
 
-    if (*at == NULL || (*at)->kind != SEXPR_WORD ||
-        !bytes_starts_with((*at)->text, bytes_of(keyword)))
+    if (!is_keyed(*at, keyword))
         return true;
     if (!number_unsigned(bytes_after((*at)->text, strlen(keyword)), 32, out, &err))
         return assembler_fail(a, err.msg);
@@ -137,8 +141,9 @@ static bool put_memarg(struct assembler *a, const struct op *op, const struct se
     uint64_t offset = 0, align = op->natural_size;
     uint32_t memory = 0;
     /* One number alone is the lane of a lane instruction. */
-    bool has_memory = sexpr_is_id(*at) || op->immediate == IMM_MEMARG ||
-                      (*at != NULL && (*at)->next != NULL && (*at)->next->kind == SEXPR_WORD);
+    bool has_memory = op->immediate == IMM_MEMARG || sexpr_is_id(*at) ||
+                      (*at != NULL && (is_index((*at)->next) || is_keyed((*at)->next, "offset=") ||
+                                       is_keyed((*at)->next, "align=")));
 
     if ((has_memory && !optional_index(a, at, SPACE_MEMORY, &memory)) ||
         !take_keyed(a, at, "offset=", &offset) || !take_keyed(a, at, "align=", &align))
@@ -403,6 +408,18 @@ static bool plain_block(struct assembler *a, const struct op *op, const struct s
     return ok && take_block_word(a, at, "end", &label);
 }
 
+/* What stands before (then …). */
+static bool condition(struct assembler *a, const struct sexpr **at, struct writer *out)
+{
+    for (; *at != NULL && !sexpr_is_list(*at, "then"); *at = (*at)->next) {
+        if ((*at)->kind != SEXPR_LIST)
+            return assembler_unexpected(a, *at);
+        if (!folded(a, (*at)->first, out))
+            return false;
+    }
+    return true;
+}
+
 /* (then …) (else …)? */
 static bool arms(struct assembler *a, const struct sexpr **at, struct writer *out)
 {
@@ -429,10 +446,7 @@ static bool folded_block(struct assembler *a, const struct op *op, const struct 
 
     if (!put_block_head(a, op, &at, &label, &head))
         return false;
-    for (; op->code == OP_IF && at != NULL && !sexpr_is_list(at, "then"); at = at->next)
-        if (at->kind != SEXPR_LIST || !folded(a, at->first, out))
-            return at->kind == SEXPR_LIST ? false : assembler_unexpected(a, at);
-    if (!assembler_append(a, out, &head))
+    if ((op->code == OP_IF && !condition(a, &at, out)) || !assembler_append(a, out, &head))
         return false;
     a->labels = &label;
     bool ok = op->code == OP_IF ? arms(a, &at, out) : instrs(a, &at, out);
