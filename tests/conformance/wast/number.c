@@ -66,7 +66,7 @@ bool number_unsigned(struct bytes text, unsigned bits, uint64_t *out, struct err
         uint8_t c = text.data[i];
         if (c == '_')
             continue;
-        uint64_t digit = isdigit(c) ? c - '0' : (c | 0x20) - 'a' + 10u;
+        uint64_t digit = isdigit(c) ? c - (uint64_t)'0' : (c | 0x20u) - 'a' + 10;
         if (__builtin_mul_overflow(value, is_hex ? 16 : 10, &value) ||
             __builtin_add_overflow(value, digit, &value))
             return out_of_range(err);
@@ -124,7 +124,7 @@ static bool clean_float(struct reader *r, struct arena *arena, const char **out)
 }
 
 /* A finite number, rounded once to its type, as bits. */
-static bool finite(struct reader *r, unsigned bits, uint64_t *out, struct err *err)
+static bool rounded(struct reader *r, unsigned bits, uint64_t *out, struct err *err)
 {
     uint8_t memory[4096]; /* longer numbers are refused */
     struct arena arena;
@@ -168,7 +168,7 @@ static bool floating(struct bytes text, unsigned bits, uint64_t *out, struct err
         if (value == 0)
             return out_of_range(err);
         value |= infinity;
-    } else if (!finite(&r, bits, &value, err)) {
+    } else if (!rounded(&r, bits, &value, err)) {
         return false;
     }
     *out = is_negative ? value | sign : value;

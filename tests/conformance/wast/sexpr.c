@@ -112,10 +112,12 @@ bool sexpr_take_id(const struct sexpr **at, struct bytes *out)
 
 bool sexpr_take_list(const struct sexpr **at, const char *head, const struct sexpr **out)
 {
-    if (!sexpr_is_list(*at, head))
+    const struct sexpr *list = *at;
+
+    if (!sexpr_is_list(list, head))
         return false;
-    *out = (*at)->first->next;
-    *at = (*at)->next;
+    *at = list->next;
+    *out = list->first->next;
     return true;
 }
 

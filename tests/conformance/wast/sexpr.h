@@ -32,7 +32,7 @@ bool sexpr_is_list(const struct sexpr *e, const char *head); /* (head …) */
 bool sexpr_take_word(const struct sexpr **at, const char *word);
 bool sexpr_take_string(const struct sexpr **at, struct bytes *out);
 bool sexpr_take_id(const struct sexpr **at, struct bytes *out); /* else *out is empty */
-/* *out is what follows the head. */
+/* *out is what follows the head; it may be *at itself. */
 bool sexpr_take_list(const struct sexpr **at, const char *head, const struct sexpr **out);
 
 /* Writes it as text on one line. */
