@@ -23,18 +23,25 @@ struct unit {
     struct unit *next;
 };
 
-/* The name under which a module that is not supported would be imported. */
+/* What could be imported if the engine had a feature. */
 struct absent {
-    struct bytes name;
+    struct bytes module_name;
+    struct bytes name; /* empty: anything of the module */
     enum feature missing;
-    struct absent *next;
+    const struct absent *next;
 };
 
 bool session_init(struct session *s, enum wasm_bounds bounds, struct arena *arena, struct err *err)
 {
     struct wasm_config config = {.platform = os_wasm_platform(), .bounds = bounds};
+    struct absent *absent = ARENA_NEW(arena, struct absent);
 
-    *s = (struct session){.arena = arena};
+    *s = (struct session){.arena = arena, .absent = absent};
+    if (absent == NULL)
+        return err_set(err, ERR_MEMORY, "no memory", ERR_NO_AT);
+    *absent = (struct absent){.module_name = bytes_of("spectest"),
+                              .name = bytes_of("shared_memory"),
+                              .missing = FEATURE_THREADS};
     return wasm_engine_new(&config, &s->engine, err) && wasm_store_new(s->engine, &s->store, err) &&
            wasm_linker_new(s->store, &s->linker, err) && spectest_define(s->store, s->linker, err);
 }
@@ -170,7 +177,8 @@ static enum feature missing_import(const struct session *s, const struct wasm_mo
         return FEATURE_NONE;
     wasm_module_import(module, (uint32_t)err->at, &module_name, &name, &type);
     for (const struct absent *absent = s->absent; absent != NULL; absent = absent->next)
-        if (bytes_equal(absent->name, module_name))
+        if (bytes_equal(absent->module_name, module_name) &&
+            (absent->name.size == 0 || bytes_equal(absent->name, name)))
             return absent->missing;
     return FEATURE_NONE;
 }
@@ -261,7 +269,7 @@ struct outcome action_register(struct session *s, const struct sexpr *command)
     struct absent *absent = ARENA_NEW(s->arena, struct absent);
     if (absent == NULL)
         return broken(s, "no memory");
-    *absent = (struct absent){.name = name, .missing = unit->missing, .next = s->absent};
+    *absent = (struct absent){.module_name = name, .missing = unit->missing, .next = s->absent};
     s->absent = absent;
     return unsupported(s, unit->missing);
 }

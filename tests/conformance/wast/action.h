@@ -31,8 +31,8 @@ struct session {
     struct wasm_store *store;
     struct wasm_linker *linker;
     struct kept_module *modules;
-    struct unit *units;     /* modules by name, the newest first */
-    struct absent *absent;  /* registered, but not supported */
+    struct unit *units; /* modules by name, the newest first */
+    const struct absent *absent;
 };
 
 /* Free it, whether or not it could be made. */

@@ -12,6 +12,7 @@ const char *feature_name(enum feature feature)
         [FEATURE_MEMORY64] = "memory64",
         [FEATURE_FUNCTION_REFERENCES] = "function references",
         [FEATURE_GC] = "garbage collection",
+        [FEATURE_REFERENCE_TYPES] = "reference types",
         [FEATURE_MULTI_MEMORY] = "multi-memory",
         [FEATURE_EXTENDED_CONST] = "extended constants",
     };
@@ -113,6 +114,7 @@ enum feature feature_lifting(struct bytes expected)
         const char *text;
         enum feature feature;
     } lifted[] = {
+        {"multiple tables", FEATURE_REFERENCE_TYPES},
         {"multiple memories", FEATURE_MULTI_MEMORY},
         {"zero byte expected", FEATURE_MULTI_MEMORY},    /* the index of a memory now */
         {"malformed memop flags", FEATURE_MULTI_MEMORY}, /* bit 6: an index follows */

@@ -1,5 +1,5 @@
 /* The features that tell the scripts of the suite apart: those the engine lacks, and those that lift
- * restrictions of the 2.0 specification. */
+ * restrictions of what came before. */
 #pragma once
 
 #include "sexpr.h"
@@ -13,6 +13,7 @@ enum feature {
     FEATURE_FUNCTION_REFERENCES,
     FEATURE_GC,
     /* these the engine has */
+    FEATURE_REFERENCE_TYPES,
     FEATURE_MULTI_MEMORY,
     FEATURE_EXTENDED_CONST,
     FEATURE_COUNT
@@ -26,5 +27,5 @@ enum feature feature_used(const struct sexpr *e);
 /* The feature that a message of the engine says it lacks. */
 enum feature feature_missing(const char *message);
 
-/* The feature under which a fault that an assertion of 2.0 expects is none any more. */
+/* The feature under which a fault that an older assertion expects is none any more. */
 enum feature feature_lifting(struct bytes expected);

@@ -84,13 +84,27 @@ static bool expression_items(struct assembler *a, const struct sexpr *at, struct
     return true;
 }
 
+/* (keyword x), or in older scripts x alone. *is_there: one of them is, or else *out is 0. */
+static bool take_target(struct assembler *a, const struct sexpr **at, const char *keyword,
+                        enum space_kind kind, bool *is_there, uint32_t *out)
+{
+    const struct sexpr *use;
+
+    *out = 0;
+    *is_there = true;
+    if (sexpr_take_list(at, keyword, &use))
+        return take_index(a, &use, &a->spaces[kind], out) &&
+               (use == NULL || assembler_unexpected(a, use));
+    *is_there = is_index(*at);
+    return !*is_there || take_index(a, at, &a->spaces[kind], out);
+}
+
 bool assemble_elem(struct assembler *a, const struct sexpr *at)
 {
     struct elem e = {.offset = assembler_scratch(a), .items = assembler_scratch(a)};
-    const struct sexpr *use;
-    bool has_table = sexpr_take_list(&at, "table", &use);
+    bool has_table;
 
-    if (has_table && !take_index(a, &use, &a->spaces[SPACE_TABLE], &e.table))
+    if (!take_target(a, &at, "table", SPACE_TABLE, &has_table, &e.table))
         return false;
     if (has_table || (at != NULL && at->kind == SEXPR_LIST)) {
         if (!take_expression(a, &at, "offset", &e.offset))
@@ -102,8 +116,9 @@ bool assemble_elem(struct assembler *a, const struct sexpr *at)
         if (!take_ref_type(a, &at, &e.type) || !expression_items(a, at, &e))
             return false;
     } else {
-        /* "func" may be left out where it was before there was anything else. */
-        bool may_omit = e.flags == ELEM_ACTIVE && !has_table;
+        /* Active segments of functions may go without "func", as they did when there was nothing
+         * else. */
+        bool may_omit = e.flags == ELEM_ACTIVE;
         if (!sexpr_take_word(&at, "func") && !may_omit)
             return assembler_unexpected(a, at);
         if (!func_items(a, at, &e))
@@ -157,12 +172,11 @@ static void put_data_target(struct writer *out, uint32_t memory)
 bool assemble_data(struct assembler *a, const struct sexpr *at)
 {
     struct writer *out = assembler_item(a, SECTION_DATA);
-    const struct sexpr *use;
-    uint32_t memory = 0;
+    uint32_t memory;
     uint64_t size;
-    bool has_memory = sexpr_take_list(&at, "memory", &use);
+    bool has_memory;
 
-    if (has_memory && !take_index(a, &use, &a->spaces[SPACE_MEMORY], &memory))
+    if (!take_target(a, &at, "memory", SPACE_MEMORY, &has_memory, &memory))
         return false;
     if (has_memory || (at != NULL && at->kind == SEXPR_LIST)) {
         put_data_target(out, memory);
