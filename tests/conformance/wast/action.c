@@ -301,7 +301,8 @@ static struct outcome call(struct session *s, struct wasm_func *func, const stru
     if (!wasm_func_call(func, values, values + type.param_count, &trap))
         return outcome(s, OUTCOME_TRAP, "%s", trap.message);
     for (uint32_t i = 0; i < type.result_count; i++)
-        o.results[i] = (struct value){(enum wasm_type)type.results[i], values[type.param_count + i]};
+        o.results[i] =
+            (struct value){(enum wasm_type)type.results[i], values[type.param_count + i]};
     return o;
 }
 

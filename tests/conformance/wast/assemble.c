@@ -378,9 +378,9 @@ static bool put_sections(struct assembler *a, struct writer *out)
 {
     /* §5.5.2; the count of data segments comes before the code that refers to them. */
     static const enum section_id order[] = {
-        SECTION_TYPE,   SECTION_IMPORT, SECTION_FUNC,  SECTION_TABLE,
-        SECTION_MEMORY, SECTION_GLOBAL, SECTION_EXPORT, SECTION_START,
-        SECTION_ELEM,   SECTION_DATA_COUNT, SECTION_CODE,  SECTION_DATA,
+        SECTION_TYPE,   SECTION_IMPORT,     SECTION_FUNC,   SECTION_TABLE,
+        SECTION_MEMORY, SECTION_GLOBAL,     SECTION_EXPORT, SECTION_START,
+        SECTION_ELEM,   SECTION_DATA_COUNT, SECTION_CODE,   SECTION_DATA,
     };
 
     writer_bytes(out, bytes_from("\0asm\1\0\0", 8));

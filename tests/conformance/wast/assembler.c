@@ -80,8 +80,8 @@ bool space_add(struct assembler *a, struct space *space, struct bytes id)
 
 bool is_index(const struct sexpr *e)
 {
-    return sexpr_is_id(e) || (e != NULL && e->kind == SEXPR_WORD && e->text.data[0] >= '0' &&
-                              e->text.data[0] <= '9');
+    return sexpr_is_id(e) ||
+           (e != NULL && e->kind == SEXPR_WORD && e->text.data[0] >= '0' && e->text.data[0] <= '9');
 }
 
 bool take_u32(struct assembler *a, const struct sexpr **at, uint32_t *out)

@@ -61,7 +61,8 @@ struct assembler {
     struct text_error *error;
     uint32_t line; /* of what is being read */
     struct space spaces[SPACE_COUNT];
-    uint32_t next[SPACE_COUNT]; /* the index of the next field of each kind, when they are written */
+    uint32_t
+        next[SPACE_COUNT]; /* the index of the next field of each kind, when they are written */
     struct func_type *types, **types_end;
     struct section sections[SECTION_COUNT];
     bool needs_data_count;
@@ -80,7 +81,8 @@ bool assembler_unexpected(struct assembler *a, const struct sexpr *at);
 struct writer assembler_scratch(struct assembler *a);
 
 /* Appends what was written elsewhere. */
-MUST_CHECK bool assembler_append(struct assembler *a, struct writer *out, const struct writer *from);
+MUST_CHECK bool assembler_append(struct assembler *a, struct writer *out,
+                                 const struct writer *from);
 
 /* As assembler_append, with the size before it. */
 MUST_CHECK bool assembler_append_sized(struct assembler *a, struct writer *out,
@@ -114,8 +116,8 @@ bool is_ref_type(const struct sexpr *e);
 MUST_CHECK bool take_func_type(struct assembler *a, const struct sexpr **at, struct space *params,
                                struct func_type *out);
 
-/* (type x)? (param …)* (result …)*: §6.4.1. Parameters of the type that have no names are counted in
- * params, too. *is_inline: no (type x) is there. */
+/* (type x)? (param …)* (result …)*: §6.4.1. Parameters of the type that have no names are counted
+ * in params, too. *is_inline: no (type x) is there. */
 struct type_use {
     uint32_t index; /* not yet made when the type is inline */
     bool is_inline;

@@ -1,5 +1,5 @@
-/* The features that tell the scripts of the suite apart: those the engine lacks, and those that lift
- * restrictions of what came before. */
+/* The features that tell the scripts of the suite apart: those the engine lacks, and those that
+ * lift restrictions of what came before. */
 #pragma once
 
 #include "sexpr.h"

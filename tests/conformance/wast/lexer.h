@@ -5,11 +5,11 @@
 
 enum token_kind {
     TOKEN_END,
-    TOKEN_OPEN,  /* ( */
-    TOKEN_CLOSE, /* ) */
+    TOKEN_OPEN,       /* ( */
+    TOKEN_CLOSE,      /* ) */
     TOKEN_ANNOTATION, /* (@name, which opens like a parenthesis */
-    TOKEN_WORD,  /* a keyword, an identifier or a number, as written */
-    TOKEN_STRING /* without its quotes, escapes resolved: any bytes */
+    TOKEN_WORD,       /* a keyword, an identifier or a number, as written */
+    TOKEN_STRING      /* without its quotes, escapes resolved: any bytes */
 };
 
 struct token {

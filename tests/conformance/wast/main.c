@@ -12,7 +12,8 @@
 static const char usage[] =
     "usage: wast [--bounds explicit|guard] [--json] FILE|FOLDER…\n"
     "\n"
-    "Runs scripts of the WebAssembly test suite, and all scripts (*.wast) under a folder; prints a\n"
+    "Runs scripts of the WebAssembly test suite, and all scripts (*.wast) under a folder; prints "
+    "a\n"
     "line for each with what became of its assertions, and failures on stderr.\n"
     "\n"
     "  --bounds explicit|guard   how memory accesses are checked (default: explicit)\n"

@@ -7,8 +7,8 @@
 #include "base/banned.h"
 
 static const struct number_type types[] = {
-    {"i32", 32, 1, false},  {"i64", 64, 1, false},  {"f32", 32, 1, true},
-    {"f64", 64, 1, true},   {"i8x16", 8, 16, false}, {"i16x8", 16, 8, false},
+    {"i32", 32, 1, false},   {"i64", 64, 1, false},   {"f32", 32, 1, true},
+    {"f64", 64, 1, true},    {"i8x16", 8, 16, false}, {"i16x8", 16, 8, false},
     {"i32x4", 32, 4, false}, {"i64x2", 64, 2, false}, {"f32x4", 32, 4, true},
     {"f64x2", 64, 2, true},
 };
@@ -175,8 +175,7 @@ static bool floating(struct bytes text, unsigned bits, uint64_t *out, struct err
     return true;
 }
 
-bool number_parse(const struct number_type *type, struct bytes text, uint8_t *out,
-                  struct err *err)
+bool number_parse(const struct number_type *type, struct bytes text, uint8_t *out, struct err *err)
 {
     uint64_t value;
 

@@ -158,8 +158,7 @@ static bool put_strings(struct assembler *a, const struct sexpr *at, struct writ
     while (sexpr_take_string(&at, &string))
         writer_bytes(&contents, string);
     *size = contents.size;
-    return (at == NULL || assembler_unexpected(a, at)) &&
-           assembler_append_sized(a, out, &contents);
+    return (at == NULL || assembler_unexpected(a, at)) && assembler_append_sized(a, out, &contents);
 }
 
 static void put_data_target(struct writer *out, uint32_t memory)

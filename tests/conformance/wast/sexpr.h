@@ -3,11 +3,7 @@
 
 #include "base/base.h"
 
-enum sexpr_kind {
-    SEXPR_LIST,
-    SEXPR_WORD,
-    SEXPR_STRING
-};
+enum sexpr_kind { SEXPR_LIST, SEXPR_WORD, SEXPR_STRING };
 
 struct sexpr {
     enum sexpr_kind kind;
@@ -24,7 +20,7 @@ MUST_CHECK bool sexpr_parse(struct bytes text, struct arena *arena, const struct
 
 /* These take NULL, which is nothing. */
 bool sexpr_is_word(const struct sexpr *e, const char *word);
-bool sexpr_is_id(const struct sexpr *e);                     /* $name */
+bool sexpr_is_id(const struct sexpr *e); /* $name */
 bool sexpr_is_string(const struct sexpr *e);
 bool sexpr_is_list(const struct sexpr *e, const char *head); /* (head …) */
 
