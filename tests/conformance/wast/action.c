@@ -68,9 +68,9 @@ static struct outcome outcome(struct session *s, enum outcome_kind kind, const c
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
     size_t size = strlen(text);
-    char *copy = arena_alloc(s->arena, size, 1);
+    char *copy = arena_alloc(s->arena, size + 1, 1);
     if (copy != NULL)
-        o.text = bytes_from(memcpy(copy, text, size), size);
+        o.text = bytes_from(memcpy(copy, text, size + 1), size);
     return o;
 }
 
@@ -115,9 +115,10 @@ static bool join_strings(const struct sexpr *at, struct arena *arena, struct byt
 
     while (sexpr_take_string(&at, &string))
         writer_bytes(&joined, string);
-    if (at != NULL)
-        return text_error_set(error, at->line, 0, "not a string");
-    return writer_done(&joined, out, &err) || text_error_set(error, 0, 0, "%s", err.msg);
+    if (at == NULL && writer_done(&joined, out, &err))
+        return true;
+    (void)text_error_set(error, at != NULL ? at->line : 0, 0, "not a string, or no memory");
+    return false;
 }
 
 /* The binary of what stands behind "(module" and its name. *missing is the feature that its text

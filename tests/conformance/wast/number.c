@@ -177,7 +177,7 @@ static bool floating(struct bytes text, unsigned bits, uint64_t *out, struct err
 
 bool number_parse(const struct number_type *type, struct bytes text, uint8_t *out, struct err *err)
 {
-    uint64_t value;
+    uint64_t value = 0;
 
     if (!(type->is_float ? floating : integer)(text, type->bits, &value, err))
         return false;

@@ -96,8 +96,9 @@ static bool results_match(const struct outcome *o, const struct sexpr *patterns)
  * themselves: "uninitialized element 2". */
 static bool message_matches(struct bytes message, const struct sexpr *expected)
 {
-    return sexpr_is_string(expected) && (bytes_starts_with(message, expected->text) ||
-                                         bytes_starts_with(expected->text, message));
+    return expected != NULL && expected->kind == SEXPR_STRING &&
+           (bytes_starts_with(message, expected->text) ||
+            bytes_starts_with(expected->text, message));
 }
 
 static void check(struct script *s, const struct sexpr *command, const struct assertion *assertion)
