@@ -27,7 +27,8 @@ def wast(build):
 def test_script(script, bounds, wast, record_property):
     done = wast("--bounds", bounds, script)
     record_property("detail", f"{bounds}: {done.stdout.partition(chr(10))[0]}")
-    assert done.returncode == 0, done.stderr
+    if done.returncode != 0:
+        pytest.fail(done.stderr, pytrace=False)
 
 
 @pytest.mark.parametrize("bounds", BOUNDS)

@@ -263,10 +263,11 @@ struct outcome action_register(struct session *s, const struct sexpr *command)
     const struct unit *unit = take_unit(s, &at);
     if (unit == NULL || (unit->instance == NULL && unit->missing == FEATURE_NONE))
         return broken(s, "no such module");
-    if (unit->instance != NULL)
-        return wasm_linker_define_instance(s->linker, name, unit->instance, &err)
-                   ? (struct outcome){.kind = OUTCOME_DONE}
-                   : broken(s, err.msg);
+    if (unit->instance != NULL) {
+        if (!wasm_linker_define_instance(s->linker, name, unit->instance, &err))
+            return broken(s, err.msg);
+        return (struct outcome){.kind = OUTCOME_DONE};
+    }
     struct absent *absent = ARENA_NEW(s->arena, struct absent);
     if (absent == NULL)
         return broken(s, "no memory");

@@ -43,7 +43,7 @@ static bool collect_type(struct assembler *a, const struct sexpr *at)
            (func == NULL || assembler_unexpected(a, func)) && type_add(a, &type);
 }
 
-/* Whether what is defined comes before this import, which must not be: §6.6.13. */
+/* defined: the kind of a definition before it, which must not be (§6.6.13), or NULL. */
 static bool collect_import(struct assembler *a, enum space_kind kind, struct bytes id,
                            const char *defined)
 {
@@ -71,7 +71,7 @@ static bool collect_field(struct assembler *a, const struct sexpr *field, const 
         return collect_type(a, at);
     if (sexpr_is_list(field, "import")) {
         description = at != NULL && at->next != NULL ? at->next->next : NULL;
-        if (!kind_of(description, &kind))
+        if (description == NULL || !kind_of(description, &kind))
             return assembler_unexpected(a, description);
         at = description->first->next;
         (void)sexpr_take_id(&at, &id);

@@ -150,7 +150,7 @@ bool is_ref_type(const struct sexpr *e)
 
 bool take_value_type(struct assembler *a, const struct sexpr **at, uint8_t *out)
 {
-    if (!value_type(*at, out))
+    if (*at == NULL || !value_type(*at, out))
         return assembler_unexpected(a, *at);
     *at = (*at)->next;
     return true;
@@ -167,7 +167,7 @@ bool take_ref_type(struct assembler *a, const struct sexpr **at, uint8_t *out)
 static bool take_types(struct assembler *a, const struct sexpr *at, struct space *names,
                        struct writer *out)
 {
-    struct bytes id;
+    struct bytes id = {0};
     uint8_t type;
     bool has_id = names != NULL && sexpr_take_id(&at, &id);
 
@@ -175,7 +175,7 @@ static bool take_types(struct assembler *a, const struct sexpr *at, struct space
         if (!take_value_type(a, &at, &type))
             return false;
         writer_u8(out, type);
-        if (names != NULL && !space_add(a, names, has_id ? id : (struct bytes){0}))
+        if (names != NULL && !space_add(a, names, id))
             return false;
         if (has_id)
             return at == NULL || assembler_unexpected(a, at);

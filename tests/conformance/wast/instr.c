@@ -179,10 +179,10 @@ static bool take_numbers(struct assembler *a, const struct sexpr **at,
 {
     struct err err;
 
-    for (unsigned i = 0; i < type->lanes; i++, *at = (*at)->next) {
+    for (unsigned i = 0; i < type->lanes; i++, *at = (*at)->next, out += type->bits / 8) {
         if (*at == NULL || (*at)->kind != SEXPR_WORD)
             return assembler_fail(a, "wrong number of lane literals");
-        if (!number_parse(type, (*at)->text, out + i * (type->bits / 8), &err))
+        if (!number_parse(type, (*at)->text, out, &err))
             return assembler_fail(a, err.msg);
     }
     return true;

@@ -29,7 +29,7 @@ static void skip(struct lexer *l, size_t count)
 /* §6.3.1: the characters of words. */
 static bool is_word_char(uint8_t c)
 {
-    return c > ' ' && c < 0x7f && memchr("\"(),;[]{}", c, 9) == NULL;
+    return c > ' ' && c < 0x7f && strchr("\"(),;[]{}", c) == NULL;
 }
 
 /* (; … ;), which nests. */

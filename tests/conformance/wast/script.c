@@ -114,9 +114,9 @@ static void check(struct script *s, const struct sexpr *command, const struct as
         ok = ok && results_match(&o, expected);
     else if (assertion->has_text)
         ok = ok && message_matches(o.text, expected);
-    enum feature lifting = assertion->depth == DEPTH_VALIDATE && sexpr_is_string(expected)
-                               ? feature_lifting(expected->text)
-                               : FEATURE_NONE;
+    enum feature lifting = FEATURE_NONE;
+    if (assertion->depth == DEPTH_VALIDATE && expected != NULL && expected->kind == SEXPR_STRING)
+        lifting = feature_lifting(expected->text);
     if (o.kind == OUTCOME_UNSUPPORTED)
         s->tally->not_supported[o.feature]++;
     else if (ok)
