@@ -168,7 +168,7 @@ static bool take_types(struct assembler *a, const struct sexpr *at, struct space
                        struct writer *out)
 {
     struct bytes id = {0};
-    uint8_t type;
+    uint8_t type = 0;
     bool has_id = names != NULL && sexpr_take_id(&at, &id);
 
     while (at != NULL || has_id) {
