@@ -1,3 +1,4 @@
+/* Actions on modules, instances and their exports. */
 #include "action.h"
 
 #include <stdarg.h>

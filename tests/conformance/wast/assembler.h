@@ -61,8 +61,7 @@ struct assembler {
     struct text_error *error;
     uint32_t line; /* of what is being read */
     struct space spaces[SPACE_COUNT];
-    uint32_t
-        next[SPACE_COUNT]; /* the index of the next field of each kind, when they are written */
+    uint32_t next[SPACE_GLOBAL + 1]; /* index of the next of each kind, when they are written */
     struct func_type *types, **types_end;
     struct section sections[SECTION_COUNT];
     bool needs_data_count;

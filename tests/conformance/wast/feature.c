@@ -1,3 +1,4 @@
+/* Keywords and messages by which features are known. */
 #include "feature.h"
 
 #include "base/banned.h"
@@ -14,7 +15,6 @@ const char *feature_name(enum feature feature)
         [FEATURE_GC] = "garbage collection",
         [FEATURE_REFERENCE_TYPES] = "reference types",
         [FEATURE_MULTI_MEMORY] = "multi-memory",
-        [FEATURE_EXTENDED_CONST] = "extended constants",
     };
     return names[feature];
 }
@@ -118,7 +118,6 @@ enum feature feature_lifting(struct bytes expected)
         {"multiple memories", FEATURE_MULTI_MEMORY},
         {"zero byte expected", FEATURE_MULTI_MEMORY},    /* the index of a memory now */
         {"malformed memop flags", FEATURE_MULTI_MEMORY}, /* bit 6: an index follows */
-        {"constant expression required", FEATURE_EXTENDED_CONST},
     };
     for (size_t i = 0; i < COUNT_OF(lifted); i++)
         if (bytes_is(expected, lifted[i].text))

@@ -15,7 +15,6 @@ enum feature {
     /* these the engine has */
     FEATURE_REFERENCE_TYPES,
     FEATURE_MULTI_MEMORY,
-    FEATURE_EXTENDED_CONST,
     FEATURE_COUNT
 };
 

@@ -1,3 +1,4 @@
+/* Tokens: one character of look-ahead decides; only comments and strings need more. */
 #include "lexer.h"
 
 #include "base/banned.h"

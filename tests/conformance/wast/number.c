@@ -1,3 +1,5 @@
+/* Numbers. The C library rounds decimal and hexadecimal floats correctly; their form is checked
+ * here, since the text format is stricter and has underscores. */
 #include "number.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* The table is src/wasm/ops.def, seen with macros of our own. */
 #include "ops.h"
 
 #include "base/banned.h"

@@ -1,3 +1,4 @@
+/* Commands and verdicts. */
 #include "script.h"
 
 #include "action.h"

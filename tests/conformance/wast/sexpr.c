@@ -1,3 +1,4 @@
+/* The tree, made without recursion; an annotation is read like a list and left out. */
 #include "sexpr.h"
 
 #include "lexer.h"
@@ -73,11 +74,6 @@ bool sexpr_is_id(const struct sexpr *e)
     return e != NULL && e->kind == SEXPR_WORD && e->text.size > 1 && e->text.data[0] == '$';
 }
 
-bool sexpr_is_string(const struct sexpr *e)
-{
-    return e != NULL && e->kind == SEXPR_STRING;
-}
-
 bool sexpr_is_list(const struct sexpr *e, const char *head)
 {
     return e != NULL && e->kind == SEXPR_LIST && sexpr_is_word(e->first, head);
@@ -93,7 +89,7 @@ bool sexpr_take_word(const struct sexpr **at, const char *word)
 
 bool sexpr_take_string(const struct sexpr **at, struct bytes *out)
 {
-    if (!sexpr_is_string(*at))
+    if (*at == NULL || (*at)->kind != SEXPR_STRING)
         return false;
     *out = (*at)->text;
     *at = (*at)->next;

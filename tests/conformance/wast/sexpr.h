@@ -20,8 +20,7 @@ MUST_CHECK bool sexpr_parse(struct bytes text, struct arena *arena, const struct
 
 /* These take NULL, which is nothing. */
 bool sexpr_is_word(const struct sexpr *e, const char *word);
-bool sexpr_is_id(const struct sexpr *e); /* $name */
-bool sexpr_is_string(const struct sexpr *e);
+bool sexpr_is_id(const struct sexpr *e);                     /* $name */
 bool sexpr_is_list(const struct sexpr *e, const char *head); /* (head …) */
 
 /* Takes what stands at *at, when it is such a thing, and moves *at past it. */

@@ -1,3 +1,4 @@
+/* What the suite's own host gives to its modules. */
 #include "spectest.h"
 
 #include "base/banned.h"

@@ -1,3 +1,4 @@
+/* Values and patterns. A scalar is treated as a vector of one lane. */
 #include "value.h"
 
 #include <inttypes.h>
