@@ -708,10 +708,11 @@ static bool read_locals(struct validator *v, const struct wasm_func_type *type, 
         total += count;
         if (total > UINT32_MAX)
             return err_set(v->err, ERR_FORMAT, "too many locals, at offset", at);
-        if (total > WASM_LOCALS_MAX)
-            return err_set(v->err, ERR_LIMIT, "too many locals:", total);
-        memset(v->locals + total - count, local, count);
+        if (total <= WASM_LOCALS_MAX)
+            memset(v->locals + total - count, local, count);
     }
+    if (total > WASM_LOCALS_MAX)
+        return err_set(v->err, ERR_LIMIT, "too many locals:", total);
     v->local_count = (uint32_t)total;
     uint64_t slots = total;
     for (uint32_t i = 0; i < total; i++)
