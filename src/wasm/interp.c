@@ -12,12 +12,6 @@
 #include "wasm/simd.h"
 #include "base/banned.h"
 
-/* The C types of values. */
-#define C_i32 uint32_t
-#define C_i64 uint64_t
-#define C_f32 float
-#define C_f64 double
-
 static inline v128 get_v128(const union slot *slot)
 {
     v128 v;
@@ -53,11 +47,6 @@ static inline void set_v128(union slot *slot, v128 v)
 #define TO_ACC_f32(slot, v) (acc_f32 = (v))
 #define TO_ACC_f64(slot, v) (acc_f64 = (v))
 
-#define CONST_i32(word) ((uint32_t)(word))
-#define CONST_i64(word) (word)
-#define CONST_f32(word) f32_of_bits((uint32_t)(word))
-#define CONST_f64(word) f64_of_bits(word)
-
 /* The fields of the word at pc, each loaded by itself: cheaper than taking a whole word apart. */
 typedef uint16_t __attribute__((may_alias)) field16;
 typedef uint32_t __attribute__((may_alias)) field32;
@@ -68,8 +57,7 @@ typedef uint32_t __attribute__((may_alias)) field32;
 #define SLOT_C (fp + FIELD(3))
 
 /* gcc dispatches at the end of each instruction. To clang that would be a branch from every
- * instruction to every other, on which its sanitizers spend minutes; it copies the one dispatch
- * itself when it optimises. */
+ * instruction to every other, on which it spends minutes. */
 #ifdef __clang__
 #define NEXT goto dispatch
 #else
@@ -169,11 +157,12 @@ static inline void use_bulk_fuel(struct wasm_store *s, uint32_t count)
 #define PINNED(type, name, place) type name
 #endif
 
-/* gcc merges the dispatches of all instructions into one without these. */
-/* clang's sanitizers take minutes for this one function; gcc's, which the tests run under, do not.
- */
+/* Without these gcc merges the dispatches of all instructions into one. clang, with which only
+ * checks are built, would take minutes to optimise this one function or to instrument it; gcc's
+ * sanitizers, under which the tests run, do instrument it. */
 #ifdef __clang__
-#define DISPATCH_LOOP __attribute__((no_sanitize("address", "undefined", "coverage")))
+#define DISPATCH_LOOP \
+    __attribute__((optnone, noinline, no_sanitize("address", "undefined", "coverage")))
 #else
 #define DISPATCH_LOOP __attribute__((optimize("no-gcse", "no-crossjumping")))
 #endif

@@ -181,5 +181,9 @@ MUST_CHECK bool translate(const struct wasm_module *m, uint32_t func, struct eng
  * so that no table is kept. 0 without memory. */
 uint32_t translate_locate(const struct wasm_module *m, uint32_t func, uint32_t word);
 
+/* fold.c: what an instruction that cannot trap makes of constants: the bits of its operands and of
+ * its result, a 32-bit value in the lower half. False when it is of another kind. */
+MUST_CHECK bool fold(uint16_t op, uint64_t a_word, uint64_t b_word, uint64_t *out);
+
 /* dump.c: one instruction as a line of text, and how many words it takes. */
 uint32_t ir_print(const uint64_t *words, struct writer *w);

@@ -178,3 +178,17 @@ static inline double sqrt_f64(double a)
 {
     return __builtin_sqrt(a);
 }
+
+/* The C types of values, and values as the words of constants that hold them. */
+#define C_i32 uint32_t
+#define C_i64 uint64_t
+#define C_f32 float
+#define C_f64 double
+#define CONST_i32(word) ((uint32_t)(word))
+#define CONST_i64(word) (word)
+#define CONST_f32(word) f32_of_bits((uint32_t)(word))
+#define CONST_f64(word) f64_of_bits(word)
+#define BITS_i32(value) ((uint64_t)(uint32_t)(value))
+#define BITS_i64(value) (value)
+#define BITS_f32(value) bits_f32(value)
+#define BITS_f64(value) bits_f64(value)

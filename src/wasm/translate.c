@@ -59,6 +59,7 @@ struct last {
 struct translator {
     const struct wasm_module *m;
     bool guard;
+    bool is_plain; /* no instruction changes another */
     uint64_t *words;
     uint32_t count, capacity;
     struct operand *operands;
@@ -130,8 +131,9 @@ static void set_last(struct translator *t, uint32_t start)
         return;
     t->last = (struct last){.word = start,
                             .at = t->at,
-                            .can_change = true,
-                            .in_accumulator = ir_values[IR_OP(t->words[start])] != NOWHERE};
+                            .can_change = !t->is_plain,
+                            .in_accumulator =
+                                !t->is_plain && ir_values[IR_OP(t->words[start])] != NOWHERE};
 }
 
 /* ---- operands ---- */
@@ -994,6 +996,9 @@ static bool fuse_memory(struct translator *t, const struct operand *left, uint8_
         return false;
     t->at = t->last.at; /* it is the load that can trap */
     take_back(t);
+    bool is_float_mul = m->arith == OP_f32_mul || m->arith == OP_f64_mul;
+    if (form == ADDRESS_A && is_float_mul && ir_values[IR_OP(t->words[t->last.word])] != ACC)
+        form = 0; /* the address is in its slot, too, where fuse_update can find it */
     unsigned op = m->op + form + (t->guard ? MEMORY_GUARD : 0);
     if (form != ADDRESS_A && take_operand(t, left))
         op += MEMORY_LEFT_A;
@@ -1025,13 +1030,19 @@ static void translate_binary(struct translator *t, const struct ir_form *ir,
                              const struct op_shape *shape)
 {
     struct operand b = pop(t), a = pop(t);
+    uint64_t folded;
 
+    if (!t->is_plain && a.kind == OPERAND_CONST && b.kind == OPERAND_CONST &&
+        fold(t->insn.op, a.value, b.value, &folded)) {
+        push_const(t, shape->result, folded);
+        return;
+    }
     if (a.kind == OPERAND_CONST && b.kind != OPERAND_CONST && commutes(t->insn.op)) {
         struct operand swapped = a;
         a = b;
         b = swapped;
     }
-    if (a.kind == OPERAND_LOCAL && b.kind == OPERAND_CONST &&
+    if (!t->is_plain && a.kind == OPERAND_LOCAL && b.kind == OPERAND_CONST &&
         (t->insn.op == OP_i32_add || t->insn.op == OP_i32_sub)) {
         uint64_t plus = t->insn.op == OP_i32_add ? b.value : 0 - b.value;
         push_local(t, a.local, (uint32_t)(a.value + plus));
@@ -1062,7 +1073,12 @@ static void translate_unary(struct translator *t, const struct ir_form *ir,
                             const struct op_shape *shape)
 {
     struct operand a = pop(t);
+    uint64_t folded;
 
+    if (!t->is_plain && a.kind == OPERAND_CONST && fold(t->insn.op, a.value, 0, &folded)) {
+        push_const(t, shape->result, folded);
+        return;
+    }
     make_plain(t, &a);
     unsigned form = 0;
     if (ir->op == IR_i32_eqz || ir->op == IR_i64_eqz)
@@ -1740,7 +1756,10 @@ static void translator_done(struct translator *t)
 bool translate(const struct wasm_module *m, uint32_t func, struct engine_code **out,
                struct err *err)
 {
-    struct translator t = {.m = m, .guard = engine_has_guard(m->engine), .locate = UINT32_MAX};
+    struct translator t = {.m = m,
+                           .guard = engine_has_guard(m->engine),
+                           .is_plain = m->engine->config.is_plain,
+                           .locate = UINT32_MAX};
     const struct wasm_func_type *type = func_type_of(m, func);
     struct engine_code *code = NULL;
 
@@ -1763,7 +1782,10 @@ bool translate(const struct wasm_module *m, uint32_t func, struct engine_code **
 
 uint32_t translate_locate(const struct wasm_module *m, uint32_t func, uint32_t word)
 {
-    struct translator t = {.m = m, .guard = engine_has_guard(m->engine), .locate = word};
+    struct translator t = {.m = m,
+                           .guard = engine_has_guard(m->engine),
+                           .is_plain = m->engine->config.is_plain,
+                           .locate = word};
     bool ok = run(&t, func);
 
     translator_done(&t);

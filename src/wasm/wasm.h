@@ -111,6 +111,7 @@ struct wasm_config {
     size_t stack_size;           /* bytes for the frames of one store's calls; 0: 1 MiB */
     uint64_t memory_pages_max;   /* of one memory; 0: 65536, all that 32 bits can address */
     uint64_t table_elements_max; /* of one table; 0: ten million */
+    bool is_plain;               /* nothing is fused or folded: slower, for tests to compare with */
 };
 
 /* ERR_UNSUPPORTED when the platform has no guard pages and the configuration wants them. */

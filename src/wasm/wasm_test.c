@@ -7,6 +7,7 @@
 #include "os/os.h"
 #include "os/wasm_platform.h"
 #include "wasm/dump.h"
+#include "wasm/insn.h"
 #include "wasm/wasm.h"
 
 static struct arena arena;
@@ -417,6 +418,136 @@ static int drop_sample(void **state)
     return 0;
 }
 
+/* ---- constants folded ---- */
+
+enum { MODULE_SIZE = 128 };
+
+static void write_const(struct writer *w, uint8_t type, uint64_t bits)
+{
+    switch (type) {
+    case WASM_I32:
+        writer_u8(w, OP_i32_const);
+        writer_leb128_s64(w, (int32_t)bits);
+        break;
+    case WASM_I64:
+        writer_u8(w, OP_i64_const);
+        writer_leb128_s64(w, (int64_t)bits);
+        break;
+    case WASM_F32:
+        writer_u8(w, OP_f32_const);
+        writer_u32le(w, (uint32_t)bits);
+        break;
+    default:
+        writer_u8(w, OP_f64_const);
+        writer_u64le(w, bits);
+        break;
+    }
+}
+
+/* A module whose function "f" does op to constants. */
+static struct bytes op_module(uint16_t op, const uint64_t bits[2], uint8_t memory[MODULE_SIZE])
+{
+    const struct op_shape *shape = &op_shapes[op];
+    static const uint8_t head[] = {0, 'a', 's', 'm', 1, 0, 0, 0, 1, 5, 1, 0x60, 0, 1};
+    static const uint8_t rest[] = {3, 2, 1, 0, 7, 5, 1, 1, 'f', 0, 0, 10};
+    uint8_t code[MODULE_SIZE / 2];
+    struct writer body = writer_fixed(code, sizeof code), w = writer_fixed(memory, MODULE_SIZE);
+    struct bytes out;
+    struct err err;
+
+    for (unsigned i = 0; i < shape->operand_count; i++)
+        write_const(&body, shape->operands[i], bits[i]);
+    if (op < 0x100) {
+        writer_u8(&body, (uint8_t)op);
+    } else {
+        writer_u8(&body, 0xfc);
+        writer_u8(&body, (uint8_t)(op - 0x100));
+    }
+    writer_u8(&body, OP_end);
+    writer_bytes(&w, bytes_from(head, sizeof head));
+    writer_u8(&w, shape->result);
+    writer_bytes(&w, bytes_from(rest, sizeof rest));
+    writer_u8(&w, (uint8_t)(body.size + 3));
+    writer_u8(&w, 1);
+    writer_u8(&w, (uint8_t)(body.size + 1));
+    writer_u8(&w, 0);
+    writer_bytes(&w, bytes_from(code, body.size));
+    assert_true(writer_done(&w, &out, &err));
+    return out;
+}
+
+static uint64_t run_op(struct wasm_engine *engine, struct bytes binary)
+{
+    struct wasm_module *module;
+    struct wasm_store *store;
+    struct wasm_linker *linker;
+    struct wasm_instance *instance;
+    struct wasm_extern f = {.kind = WASM_EXTERN_FUNC};
+    struct wasm_trap trap;
+    union wasm_value result = {.i64 = 0};
+    struct err err;
+
+    assert_true(wasm_module_new(engine, binary, &module, &err));
+    assert_true(wasm_store_new(engine, &store, &err));
+    assert_true(wasm_linker_new(store, &linker, &err));
+    assert_true(wasm_linker_instantiate(linker, module, &instance, &trap, &err));
+    assert_true(wasm_instance_export(instance, bytes_of("f"), &f));
+    bool ok = wasm_func_call(f.of.func, NULL, &result, &trap);
+    wasm_linker_free(linker);
+    wasm_store_free(store);
+    wasm_module_free(module);
+    return ok ? result.i64 : UINT64_C(0xdead0000) + trap.code;
+}
+
+static bool is_nan(uint8_t type, uint64_t bits)
+{
+    return type == WASM_F32 ? (bits & 0x7fffffff) > 0x7f800000
+                            : (bits & INT64_MAX) > UINT64_C(0x7ff0000000000000);
+}
+
+/* What is folded is what would have been computed. Which of two NaNs is made may differ. */
+static void constants_fold_to_what_runs(void **state)
+{
+    static const uint64_t samples[] = {0,
+                                       3,
+                                       UINT64_C(0xffffffff80000000),
+                                       UINT64_C(0x3ff8000000000000),
+                                       0x40490fdb,
+                                       UINT64_C(0xc1e0000000200000),
+                                       0xff800001,
+                                       UINT64_MAX};
+    struct wasm_config folding = config_of(WASM_BOUNDS_EXPLICIT), plain = folding;
+    struct wasm_engine *engines[2];
+    uint8_t memory[MODULE_SIZE];
+    struct err err;
+    unsigned ops = 0;
+    (void)state;
+    plain.is_plain = true;
+    folding.stack_size = plain.stack_size = 4096;
+    assert_true(wasm_engine_new(&folding, &engines[0], &err));
+    assert_true(wasm_engine_new(&plain, &engines[1], &err));
+    for (uint16_t op = 0; op < 0x200; op++) {
+        const struct op_shape *shape = &op_shapes[op];
+        if (!shape->is_simple || shape->immediate != IMM_NONE)
+            continue;
+        ops++;
+        for (size_t i = 0; i < COUNT_OF(samples) * COUNT_OF(samples); i++) {
+            uint64_t bits[2] = {samples[i / COUNT_OF(samples)], samples[i % COUNT_OF(samples)]};
+            struct bytes binary = op_module(op, bits, memory);
+            uint64_t folded = run_op(engines[0], binary), run = run_op(engines[1], binary);
+            bool is_float = shape->result == WASM_F32 || shape->result == WASM_F64;
+            if (is_float && is_nan(shape->result, folded) && is_nan(shape->result, run))
+                continue;
+            assert_int_equal(folded, run);
+            if (shape->operand_count == 1 && i % COUNT_OF(samples) == 0)
+                i += COUNT_OF(samples) - 1;
+        }
+    }
+    assert_int_equal(ops, 136);
+    wasm_engine_free(engines[0]);
+    wasm_engine_free(engines[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -434,6 +565,7 @@ int main(void)
         cmocka_unit_test(damage_never_crashes),
         cmocka_unit_test(absent_features_are_named),
         cmocka_unit_test(modules_can_be_listed),
+        cmocka_unit_test(constants_fold_to_what_runs),
     };
     return cmocka_run_group_tests(tests, read_sample, drop_sample);
 }
