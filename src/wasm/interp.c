@@ -317,6 +317,12 @@ L_move : {
     *SLOT_A = *SLOT_B;
     NEXT_AFTER(1);
 }
+L_move2 : {
+    *SLOT_A = *SLOT_B;
+    pc++;
+    *SLOT_A = *SLOT_B;
+    NEXT_AFTER(1);
+}
 L_move_v128 : {
     set_v128(SLOT_A, get_v128(SLOT_B));
     NEXT_AFTER(1);
@@ -467,6 +473,11 @@ L_br_table : {
     SHIFT_FORMS(id, _t, type, TO_ACC, value)
     IR_SHIFT_PAIRS(X)
 #undef X
+L_i32_add_twice : {
+    fp[FIELD(5)].i64 = fp[FIELD(6)].i32 + fp[FIELD(7)].i32;
+    SET_i32(SLOT_A, SLOT_B->i32 + SLOT_C->i32);
+    NEXT_AFTER(2);
+}
 #define MUL_ADD_FORM(label, type, c, put)                                    \
     label : {                                                                \
         put##_##type(SLOT_A, GET_##type(SLOT_B) * GET_##type(SLOT_C) + (c)); \

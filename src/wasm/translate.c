@@ -74,6 +74,8 @@ struct translator {
     uint32_t *local_newest; /* the highest operand of the local, plus one; 0: none */
     struct last last;
     struct last before;    /* what was last when the last was made */
+    uint32_t pair_end;     /* where a move or addition ends that may become one of two; 0: none
+                            * since the last label */
     bool compares_home[2]; /* which operands of the last comparison are used by nothing else */
     bool dead;             /* code here is never reached */
     bool failed;           /* no memory */
@@ -184,8 +186,19 @@ static struct operand pop(struct translator *t)
 
 static void emit_move(struct translator *t, uint32_t to, uint32_t from, uint8_t type)
 {
-    if (to != from)
-        emit(t, ir_word(type == WASM_V128 ? IR_move_v128 : IR_move, to, from, 0));
+    if (to == from)
+        return;
+    if (type == WASM_V128) {
+        emit(t, ir_word(IR_move_v128, to, from, 0));
+        return;
+    }
+    bool is_second = t->pair_end == t->count && t->count != 0 && !t->is_plain &&
+                     IR_OP(t->words[t->count - 1]) == IR_move;
+    emit(t, ir_word(IR_move, to, from, 0));
+    if (is_second && !t->failed)
+        t->words[t->count - 2] += IR_move2 - IR_move;
+    else
+        t->pair_end = t->count;
 }
 
 static void emit_const(struct translator *t, uint32_t to, uint64_t value)
@@ -363,6 +376,7 @@ static void bind(struct translator *t, uint32_t head, uint32_t target)
         head = next;
     }
     forget_last(t);
+    t->pair_end = 0;
 }
 
 /* Branches of one offset field: to a known word, or into a chain. */
@@ -743,6 +757,7 @@ static void translate_block(struct translator *t)
     c->base = type.param_count != 0 ? t->operands[c->height].home : t->next_home;
     c->loop_start = t->count;
     forget_last(t);
+    t->pair_end = 0;
 }
 
 static void translate_else(struct translator *t)
@@ -1334,6 +1349,24 @@ static void translate_simple(struct translator *t, const struct op_shape *shape)
 
 /* ---- the rest, one by one ---- */
 
+/* Makes one instruction of two additions whose values have both gone to locals. */
+static void pair_additions(struct translator *t)
+{
+    uint32_t word = t->last.word;
+
+    if (IR_OP(t->words[word]) != IR_i32_add)
+        return;
+    if (t->pair_end == word && word != 0 && IR_OP(t->words[word - 1]) == IR_i32_add) {
+        uint64_t first = t->words[word - 1];
+        t->words[word - 1] = t->words[word] + IR_i32_add_twice - IR_i32_add;
+        t->words[word] = first;
+        t->last.word = word - 1;
+        t->pair_end = 0;
+    } else {
+        t->pair_end = word + 1;
+    }
+}
+
 static void translate_local_write(struct translator *t, bool keeps)
 {
     uint32_t local = t->insn.a, slot = t->local_slot[local];
@@ -1343,6 +1376,7 @@ static void translate_local_write(struct translator *t, bool keeps)
         settle_local(t, local);
     if (is_last(t, &value)) {
         set_destination(t, slot);
+        pair_additions(t);
     } else {
         emit_copy(t, slot, &value);
         t->last.can_change = false;
