@@ -3,15 +3,28 @@
 
 #include "wasm/ir.h"
 
+#include <assert.h>
+
 #include "base/banned.h"
 
-static const struct {
-    const char *name;
-    uint8_t words;
-} infos[IR_COUNT] = {
-#define IR(id, words, value) {#id, (words)},
+/* The names lie one behind the other: a pointer to each would take more room than they do. */
+static const struct names {
+#define IR(id, words, value) char name_##id[sizeof #id];
+#include "wasm/ir.def"
+} names = {
+#define IR(id, words, value) #id,
 #include "wasm/ir.def"
 };
+
+static const struct {
+    uint16_t name; /* offset in names */
+    uint8_t words;
+} infos[IR_COUNT] = {
+#define IR(id, words, value) {offsetof(struct names, name_##id), (words)},
+#include "wasm/ir.def"
+};
+
+static_assert(sizeof names <= UINT16_MAX, "offsets of names have 16 bits");
 
 static uint32_t word_count(const uint64_t *words)
 {
@@ -25,8 +38,8 @@ uint32_t ir_print(const uint64_t *words, struct writer *w)
     uint64_t word = words[0];
     uint32_t count = word_count(words);
 
-    writer_format(w, "%-24s %5u %5u %5u", infos[IR_OP(word)].name, IR_A(word), IR_B(word),
-                  IR_C(word));
+    writer_format(w, "%-24s %5u %5u %5u", (const char *)&names + infos[IR_OP(word)].name,
+                  IR_A(word), IR_B(word), IR_C(word));
     for (uint32_t i = 1; i < count; i++)
         writer_format(w, " | %d %d", (int32_t)IR_LOW(words[i]), (int32_t)IR_WIDE(words[i]));
     return count;
