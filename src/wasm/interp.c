@@ -150,7 +150,7 @@ static inline void use_bulk_fuel(struct wasm_store *s, uint32_t count)
 }
 
 /* gcc keeps what is hot in registers of its own choice, which in a function of this size is not a
- * good one. These are preserved by calls. */
+ * good one. Calls preserve these; those of floats are forgotten over a call (NEXT_FORGETTING). */
 #if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
 #define PINNED(type, name, place) register type name __asm__(place)
 #else
@@ -180,12 +180,12 @@ DISPATCH_LOOP bool interpret(struct wasm_store *store, struct wasm_func *func, u
     PINNED(const void *const *, labels, "r13") = table;
     PINNED(uint8_t *, memory_base, "r14") = NULL;
     PINNED(struct wasm_store *, s, "r15") = store;
+    PINNED(float, acc_f32, "xmm14") = 0;
+    PINNED(double, acc_f64, "xmm15") = 0;
     struct call_frame *outermost = s->frame;
     struct wasm_instance *instance = func->instance;
     const uint64_t *return_pc = NULL;
     uint64_t memory_size = 0;
-    float acc_f32 = 0;
-    double acc_f64 = 0;
     union slot *callee_fp = fp;
     struct wasm_func *callee = func;
     enum wasm_trap_code trap_code;
