@@ -9,7 +9,7 @@
 
 /* The names lie one behind the other: a pointer to each would take more room than they do. */
 static const struct names {
-#define IR(id, words, value) char name_##id[sizeof #id];
+#define IR(id, words, value) char name_##id[sizeof(#id)];
 #include "wasm/ir.def"
 } names = {
 #define IR(id, words, value) #id,

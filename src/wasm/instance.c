@@ -1,4 +1,5 @@
 /* Linking and instantiation: WebAssembly Core Specification 2.0, §4.5.3 and §4.5.4. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,7 +182,7 @@ static union wasm_value evaluate(struct wasm_instance *i, const struct const_exp
     struct reader r = {.in = bytes_before(i->module->binary, e->end), .at = e->at};
     union wasm_value stack[CONST_STACK + 1];
     size_t size = 0;
-    struct insn insn;
+    struct insn insn = {.at = 0};
     struct err ignored;
 
     memset(stack, 0, sizeof stack);
@@ -190,6 +191,7 @@ static union wasm_value evaluate(struct wasm_instance *i, const struct const_exp
         const union wasm_value *b = a + 1;
         switch (insn.op) {
         case OP_v128_const:
+            assert(insn.bytes != NULL);
             memcpy(top->v128, insn.bytes, 16);
             size++;
             break;
@@ -261,7 +263,7 @@ static bool evaluate_elems(struct wasm_instance *i, uint32_t segment)
         struct const_expr e = {.at = (uint32_t)r.at, .end = (uint32_t)r.in.size};
         union wasm_value value = evaluate(i, &e);
         values[k].i64 = value.i64;
-        struct insn insn;
+        struct insn insn = {.at = 0};
         do {
             if (!insn_read(&r, &insn, &ignored))
                 return false;
@@ -288,7 +290,7 @@ static bool reserve_funcs(struct wasm_instance *i)
 {
     const struct wasm_platform *p = &i->store->engine->config.platform;
     size_t own = i->module->func_count - i->module->func_import_count;
-    size_t size = i->module->func_count * sizeof *i->funcs + own * sizeof *i->own_funcs;
+    size_t size = i->module->func_count * sizeof(struct wasm_func *) + own * sizeof *i->own_funcs;
     size_t rounded = size / WASM_PAGE_SIZE * WASM_PAGE_SIZE + WASM_PAGE_SIZE;
     void *memory = p->reserve(p->context, rounded);
 

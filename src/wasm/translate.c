@@ -1519,6 +1519,7 @@ static void translate_vector(struct translator *t)
 {
     uint64_t halves[2];
 
+    assert(t->insn.bytes != NULL);
     memcpy(halves, t->insn.bytes, sizeof halves);
     if (t->insn.op == OP_v128_const) {
         uint32_t start = begin_value(t);

@@ -445,7 +445,7 @@ static void write_const(struct writer *w, uint8_t type, uint64_t bits)
 }
 
 /* A module whose function "f" does op to constants. */
-static struct bytes op_module(uint16_t op, const uint64_t bits[2], uint8_t memory[MODULE_SIZE])
+static struct bytes op_module(uint16_t op, const uint64_t *bits, uint8_t memory[MODULE_SIZE])
 {
     const struct op_shape *shape = &op_shapes[op];
     static const uint8_t head[] = {0, 'a', 's', 'm', 1, 0, 0, 0, 1, 5, 1, 0x60, 0, 1};
@@ -455,7 +455,7 @@ static struct bytes op_module(uint16_t op, const uint64_t bits[2], uint8_t memor
     struct bytes out;
     struct err err;
 
-    for (unsigned i = 0; i < shape->operand_count; i++)
+    for (unsigned i = 0; i < 2 && i < shape->operand_count; i++)
         write_const(&body, shape->operands[i], bits[i]);
     if (op < 0x100) {
         writer_u8(&body, (uint8_t)op);

@@ -13,7 +13,7 @@ OTHER_NAMES = {
     "i32x4.trunc_sat_f64x2_u_zero": "i32x4.trunc_sat_zero_f64x2_u",
 }
 # What stands behind a name; lines of other kinds have nothing there.
-OPERANDS = {"LOAD": "0", "STORE": "0", "SIMD_LOAD": "0", "SIMD_LOAD_LANE": "0, 0",
+OPERANDS = {"LOAD": "0", "STORE": "0", "SIMD_LOAD": "0", "SIMD_STORE": "0", "SIMD_LOAD_LANE": "0, 0",
             "SIMD_STORE_LANE": "0, 0", "SIMD_EXTRACT": "0", "SIMD_REPLACE": "0"}
 MISC = {"unreachable": "", "nop": "", "return": "", "drop": "", "local_get": "0", "local_set": "0",
         "local_tee": "0", "i32_const": "0", "i64_const": "0", "f32_const": "0.0",
