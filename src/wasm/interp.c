@@ -595,9 +595,7 @@ L_use_memory : {
         NEXT_AFTER(2);                   \
     }
     AXPY_FORM(L_f32_axpy, CHECKED, f32)
-    AXPY_FORM(L_f32_axpy_g, GUARDED, f32)
     AXPY_FORM(L_f64_axpy, CHECKED, f64)
-    AXPY_FORM(L_f64_axpy_g, GUARDED, f64)
 #define ADD2_FORM(label, access, put, type)   \
     label : {                                 \
         union slot *to = SLOT_A;              \

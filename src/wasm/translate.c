@@ -1213,7 +1213,7 @@ static bool fuse_update(struct translator *t, uint32_t slot, uint64_t place)
         ir_values[IR_OP(before)] == ACC) {
         unsigned op = mul == OP_f32_mul ? IR_f32_axpy : IR_f64_axpy;
         t->count = t->before.word;
-        emit_places(t, ir_word(op + (t->guard ? 1 : 0), IR_B(before), x.slot, y.slot), &x, &y);
+        emit_places(t, ir_word(op, IR_B(before), x.slot, y.slot), &x, &y);
         return true;
     }
     unsigned forms = (y.left_is_accumulator ? UPDATE_A : 0U) + (t->guard ? UPDATE_GUARD : 0U);
