@@ -171,7 +171,8 @@ static void write_head(struct writer *w, enum log_level level, struct bytes msg)
     } else {
         if (now[0] != '\0')
             writer_format(w, "%s ", now);
-        writer_format(w, "%-5s ", level_names[level]);
+        if (!config.bare)
+            writer_format(w, "%-5s ", level_names[level]);
         writer_bytes(w, msg);
     }
 }
@@ -196,6 +197,6 @@ void log_event(enum log_level level, const struct log_field *fields)
     struct writer tail = writer_fixed(line + whole, sizeof line - whole);
     if (was_cut)
         writer_text(&tail, config.json ? ",\"cut\":true" : cut);
-    writer_text(&tail, config.json ? "}\n" : "\n");
-    config.write_line(config.context, bytes_from(line, whole + tail.size));
+    writer_text(&tail, config.json ? "}\n" : config.bare ? "" : "\n");
+    config.write_line(config.context, level, bytes_from(line, whole + tail.size));
 }

@@ -22,10 +22,12 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* Where lines go and what time it is; base knows neither. */
 struct log_config {
-    enum log_level level;                                 /* less urgent lines are dropped */
-    bool json;                                            /* else text */
-    void (*write_line)(void *context, struct bytes line); /* the line ends with '\n' */
-    int64_t (*now_unix_ms)(void *context);                /* NULL: lines carry no time */
+    enum log_level level; /* less urgent lines are dropped */
+    bool json;            /* else text */
+    bool bare;            /* text without level and end of line: another
+                             logger adds its own */
+    void (*write_line)(void *context, enum log_level level, struct bytes line); /* ends with '\n' */
+    int64_t (*now_unix_ms)(void *context); /* NULL: lines carry no time */
     void *context;
 };
 

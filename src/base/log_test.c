@@ -5,8 +5,9 @@
 static char last[LOG_LINE_MAX + 1];
 static size_t lines;
 
-static void keep_line(void *context, struct bytes line)
+static void keep_line(void *context, enum log_level level, struct bytes line)
 {
+    (void)level;
     (void)context;
     assert_true(line.size <= LOG_LINE_MAX);
     assert_int_equal(line.data[line.size - 1], '\n');
@@ -14,6 +15,15 @@ static void keep_line(void *context, struct bytes line)
     memcpy(last, line.data, line.size);
     last[line.size] = '\0';
     lines++;
+}
+
+static void keep_bare_line(void *context, enum log_level level, struct bytes line)
+{
+    (void)context;
+    assert_int_equal(level, LOG_WARN);
+    assert_true(line.size <= LOG_LINE_MAX);
+    memcpy(last, line.data, line.size);
+    last[line.size] = '\0';
 }
 
 static int64_t fixed_time(void *context)
@@ -27,6 +37,14 @@ static void set_up(enum log_level level, bool json)
     log_setup(&(struct log_config){
         .level = level, .json = json, .write_line = keep_line, .now_unix_ms = fixed_time});
     lines = 0;
+}
+
+static void bare_lines_have_neither_level_nor_end(void **state)
+{
+    (void)state;
+    log_setup(&(struct log_config){.level = LOG_INFO, .bare = true, .write_line = keep_bare_line});
+    log_warn("two", log_u64("words", 2));
+    assert_string_equal(last, "two words=2");
 }
 
 static void text_is_for_people(void **state)
@@ -112,6 +130,7 @@ static void levels_are_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bare_lines_have_neither_level_nor_end),
         cmocka_unit_test(text_is_for_people),
         cmocka_unit_test(json_is_for_programs),
         cmocka_unit_test(a_value_cannot_forge_a_line),

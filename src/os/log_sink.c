@@ -5,11 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static void write_to_stderr(void *context, struct bytes line)
+static void write_to_stderr(void *context, enum log_level level, struct bytes line)
 {
     struct err ignored; /* there is nowhere to say that stderr is gone */
 
     (void)context;
+    (void)level;
     if (!os_write_fd(STDERR_FILENO, line, &ignored))
         return;
 }

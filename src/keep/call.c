@@ -1,0 +1,111 @@
+/* Keep calls: as system calls where somebody answers them, else as messages over the boot socket.
+ * What comes back is the host's word: sizes are checked, and nothing else is believed. */
+#include <errno.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "keep/keep.h"
+
+/* Nobody answers system calls here: known after the first. */
+static bool over_socket;
+
+static bool write_all(const void *data, size_t size)
+{
+    const uint8_t *at = data;
+
+    while (size != 0) {
+        ssize_t step = write(BOOT_SOCKET, at, size);
+        if (step < 0 && errno == EINTR)
+            continue;
+        if (step <= 0 || (size_t)step > size)
+            return false;
+        at += step;
+        size -= (size_t)step;
+    }
+    return true;
+}
+
+static bool read_all(void *data, size_t size)
+{
+    uint8_t *at = data;
+
+    while (size != 0) {
+        ssize_t step = read(BOOT_SOCKET, at, size);
+        if (step < 0 && errno == EINTR)
+            continue;
+        if (step <= 0 || (size_t)step > size)
+            return false;
+        at += step;
+        size -= (size_t)step;
+    }
+    return true;
+}
+
+/* One message and its answer; the result as the call's. */
+static int64_t by_message(struct keep_request request, struct bytes in, void *out)
+{
+    struct keep_reply reply;
+
+    if (!write_all(&request, sizeof request) || !write_all(in.data, in.size) ||
+        !read_all(&reply, sizeof reply))
+        return -EIO;
+    if (reply.size > request.space || (reply.result >= 0 && (uint64_t)reply.result != reply.size))
+        return -EIO;
+    return read_all(out, reply.size) ? reply.result : -EIO;
+}
+
+/* in: what is sent; out: room for what comes back. */
+static int64_t keep_call(enum keep_call_number number, uint32_t value, struct bytes in, void *out,
+                         size_t out_size)
+{
+    if (!over_socket) {
+        long result = number == KEEP_CALL_LOG
+                          ? syscall((long)number, (long)value, in.data, in.size)
+                          : syscall((long)number, in.data, in.size, out, out_size);
+        if (result >= 0)
+            return (size_t)result <= out_size ? result : -EIO;
+        if (errno != ENOSYS)
+            return -errno;
+        over_socket = true;
+    }
+    struct keep_request request = {
+        .number = number, .size = (uint32_t)in.size, .value = value, .space = (uint32_t)out_size};
+    return by_message(request, in, out);
+}
+
+static void write_line(void *context, enum log_level level, struct bytes line)
+{
+    (void)context;
+    /* if the host does not want to hear it, there is nobody else */
+    (void)keep_call(KEEP_CALL_LOG, level, bytes_before(line, KEEP_LOG_MAX), NULL, 0);
+}
+
+void call_log_setup(enum log_level level)
+{
+    log_setup(&(struct log_config){.level = level, .bare = true, .write_line = write_line});
+}
+
+enum vfs_error call_resolve(void *context, struct bytes name, struct net_address *out,
+                            size_t *count)
+{
+    struct keep_address found[KEEP_ADDRESSES_MAX];
+
+    (void)context;
+    _Static_assert(KEEP_ADDRESSES_MAX <= NET_ADDRESSES_MAX, "all that come have room");
+    if (name.size > KEEP_NAME_MAX)
+        return VFS_NOENT;
+    int64_t result = keep_call(KEEP_CALL_RESOLVE, 0, name, found, sizeof found);
+    if (result < 0)
+        return net_error((int)-result);
+    if (result == 0 || (size_t)result % sizeof found[0] != 0)
+        return VFS_NOENT;
+    *count = (size_t)result / sizeof found[0];
+    for (size_t i = 0; i < *count; i++) {
+        if (found[i].family != 4 && found[i].family != 6)
+            return VFS_IO;
+        out[i].family = found[i].family;
+        memcpy(out[i].bytes, found[i].bytes, sizeof out[i].bytes);
+    }
+    return VFS_OK;
+}
