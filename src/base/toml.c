@@ -44,6 +44,32 @@ struct toml_shown toml_show(const struct toml_parser *p, size_t at)
     return shown;
 }
 
+struct toml_text toml_show_text(struct bytes text)
+{
+    struct toml_text shown;
+    size_t size = text.size < 40 ? text.size : 40;
+    size_t at = 1;
+
+    shown.text[0] = '\'';
+    for (size_t i = 0; i < size; i++, at++) {
+        uint8_t c = text.data[i];
+        /* U+0080 to U+009F are control characters too, and command some terminals */
+        bool is_c1 = c == 0xc2 && i + 1 < text.size && text.data[i + 1] < 0xa0;
+        if (c < 0x20 || c == 0x7f || is_c1)
+            c = '.';
+        shown.text[at] = (char)c;
+        i += is_c1;
+    }
+    if (size < text.size) { /* cut between characters */
+        at = 1 + utf8_valid_prefix(bytes_from(shown.text + 1, at - 1));
+        memcpy(shown.text + at, "…", sizeof "…" - 1);
+        at += sizeof "…" - 1;
+    }
+    shown.text[at++] = '\'';
+    shown.text[at] = '\0';
+    return shown;
+}
+
 const char *toml_type_name(const struct toml_value *v)
 {
     static const char *const names[] = {
@@ -136,41 +162,10 @@ static bool parse_simple_key(struct toml_parser *p, struct bytes *key)
     return true;
 }
 
-/* A key as far as messages show it, between quotes. */
-struct key_text {
-    char text[48];
-};
-
-static struct key_text show_key(struct bytes key)
-{
-    struct key_text shown;
-    size_t size = key.size < 40 ? key.size : 40;
-    size_t at = 1;
-
-    shown.text[0] = '\'';
-    for (size_t i = 0; i < size; i++, at++) {
-        uint8_t c = key.data[i];
-        /* U+0080 to U+009F are control characters too, and command some terminals */
-        bool is_c1 = c == 0xc2 && i + 1 < key.size && key.data[i + 1] < 0xa0;
-        if (c < 0x20 || c == 0x7f || is_c1)
-            c = '.';
-        shown.text[at] = (char)c;
-        i += is_c1;
-    }
-    if (size < key.size) { /* cut between characters */
-        at = 1 + utf8_valid_prefix(bytes_from(shown.text + 1, at - 1));
-        memcpy(shown.text + at, "…", sizeof "…" - 1);
-        at += sizeof "…" - 1;
-    }
-    shown.text[at++] = '\'';
-    shown.text[at] = '\0';
-    return shown;
-}
-
 static bool defined_before(struct toml_parser *p, const struct toml_entry *e, size_t at)
 {
-    return toml_fail(p, at, "key %s is defined twice; first on line %u", show_key(toml_key(e)).text,
-                     line_of(p, e->key_at));
+    return toml_fail(p, at, "key %s is defined twice; first on line %u",
+                     toml_show_text(toml_key(e)).text, line_of(p, e->key_at));
 }
 
 static struct toml_table *new_table(struct toml_parser *p, struct toml_value *value, size_t at,
@@ -241,12 +236,13 @@ static bool step_dotted(struct toml_parser *p, struct toml_table **t, struct byt
     }
     if (e->value.type != TOML_TABLE)
         return toml_fail(p, at, "key %s is %s since line %u, so it has no keys of its own",
-                         show_key(key).text, toml_type_name(&e->value), line_of(p, e->key_at));
+                         toml_show_text(key).text, toml_type_name(&e->value),
+                         line_of(p, e->key_at));
     struct toml_table *found = e->value.of.table;
     if (found->origin == TOML_EXPLICIT || found->origin == TOML_INLINE ||
         (found->origin == TOML_DOTTED && found->section != p->section))
         return toml_fail(p, at, "table %s was complete on line %u and cannot be extended here",
-                         show_key(key).text, line_of(p, e->value.at));
+                         toml_show_text(key).text, line_of(p, e->value.at));
     found->origin = TOML_DOTTED;
     found->section = p->section;
     *t = found;
@@ -417,10 +413,10 @@ static bool step_header(struct toml_parser *p, struct toml_table **t, struct byt
     }
     if (value->type != TOML_TABLE)
         return toml_fail(p, at, "key %s is %s since line %u, so it has no tables of its own",
-                         show_key(key).text, toml_type_name(value), line_of(p, e->key_at));
+                         toml_show_text(key).text, toml_type_name(value), line_of(p, e->key_at));
     if (value->of.table->origin == TOML_INLINE)
         return toml_fail(p, at, "inline table %s was complete on line %u and cannot be extended",
-                         show_key(key).text, line_of(p, value->at));
+                         toml_show_text(key).text, line_of(p, value->at));
     *t = value->of.table;
     return true;
 }
@@ -458,7 +454,7 @@ static bool open_item(struct toml_parser *p, struct toml_table **t, struct bytes
         value->of.array->of_tables = true;
     } else if (value->type != TOML_ARRAY || !value->of.array->of_tables) {
         return toml_fail(p, at, "key %s is %s since line %u, not an array of [[tables]]",
-                         show_key(key).text, toml_type_name(value), line_of(p, e->key_at));
+                         toml_show_text(key).text, toml_type_name(value), line_of(p, e->key_at));
     }
     struct toml_value *item = toml_append(value->of.array, p->arena);
     if (item == NULL)

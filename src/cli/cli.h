@@ -1,6 +1,8 @@
 /* The command line's frame: one table of commands drives parsing, help, suggestions, exit codes,
- * and later man pages and completions. Private to cli. */
+ * docs/command-line.md, and later man pages and completions. Private to cli. */
 #pragma once
+
+#include <stdio.h>
 
 #include "base/base.h"
 
@@ -16,15 +18,22 @@ enum cli_exit {
 struct cli_option {
     const char *name;  /* "--backend" */
     const char *value; /* "NAME"; NULL: a switch */
-    const char *env;   /* a variable that stands for it, or NULL */
+    const char *env;   /* a variable that stands for it when it is not given, or NULL */
     const char *help;  /* one line */
     bool is_repeatable;
 };
 
+/* Every command that there is, in the order of the help. */
+struct cli_table {
+    const struct cli_command *const *commands;
+    size_t count;
+};
+
 /* What was given. Borrowed from argv and the environment. */
 struct cli_args {
+    const struct cli_table *table;
     const struct cli_command *command;
-    const char **values;    /* of options, in the command's order; NULL: not given */
+    const char **values;    /* of options, in the command's order; NULL: not given. A switch: "" */
     const char ***repeated; /* of repeatable ones: NULL-ended lists; else NULL */
     const char *const *positionals;
     size_t positional_count;
@@ -34,25 +43,43 @@ struct cli_args {
 };
 
 struct cli_command {
-    const char *name;        /* "config check" */
+    const char *name;        /* "config check"; of one or two words */
     const char *summary;     /* one line, lower case, no full stop */
     const char *positionals; /* as in the synopsis: "MODULE", "[FILE]"; NULL: none */
     size_t positional_min, positional_max;
-    const char *rest;    /* what follows `--` in the synopsis; NULL: nothing may */
-    const char *details; /* paragraphs for --help and the man page */
+    const char *rest;    /* what follows `--` in the synopsis; NULL: there `--` only ends options */
+    const char *details; /* paragraphs for --help and the man page, in lines of 80; or NULL */
     const struct cli_option *options;
     size_t option_count;
     bool has_json;
     int (*run)(const struct cli_args *args); /* returns the exit code; has printed its errors */
 };
 
-/* The value of an option by its name; NULL when it was not given. Asserts that there is one. */
+/* The value of an option by its name; NULL when it was not given, of a switch "" when it was.
+ * Asserts that there is one of that name. */
 const char *cli_value(const struct cli_args *args, const char *name);
 bool cli_is_given(const struct cli_args *args, const char *name);
 
-/* Prints "broch: WHAT: WHY" on stderr and returns CLI_FAILED. */
+/* The values of a repeatable option, in their order, ended by NULL; never NULL itself. */
+const char *const *cli_values(const struct cli_args *args, const char *name);
+
+/* Prints "broch: WHAT: WHY" on stderr and returns CLI_FAILED. Control characters are escaped. */
 int cli_fail(const char *what, const char *why);
 int cli_fail_err(const char *what, const struct err *err);
 
-/* Parses argv by the table and runs the command. */
-int cli_main(const struct cli_command *commands, size_t count, int argc, char **argv);
+/* As cli_fail, for a command line that is wrong: adds how the command is used, returns CLI_USAGE.
+ */
+int cli_usage_error(const struct cli_args *args, const char *what, const char *why);
+
+/* Writes text of any origin so that a terminal shows and does not obey it: control characters,
+ * those that turn the direction of writing, and bytes that are not UTF-8, as \xNN or \uNNNN. '\n'
+ * too. */
+void cli_write_shown(struct writer *w, struct bytes text);
+/* The same, to a stream. */
+void cli_print_shown(FILE *out, struct bytes text);
+
+/* Writes text as a string of JSON (RFC 8259 §7); bytes that are not UTF-8 become U+FFFD. */
+void cli_write_json(struct writer *w, struct bytes text);
+
+/* Parses argv by the table and runs the command. Returns the exit code. */
+int cli_main(const struct cli_table *table, int argc, char **argv);

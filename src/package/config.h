@@ -6,9 +6,20 @@
 #pragma once
 
 #include "base/base.h"
+#include "package/host.h"
 #include "package/slug.h"
 
 #define CONFIG_SIZE_MAX 1000000 /* bytes of text */
+#define CONFIG_ARGS_MAX 4096
+#define CONFIG_ENV_MAX 4096
+#define CONFIG_FILES_MAX 1024      /* entries of [[files]] */
+#define CONFIG_RULES_MAX 1024      /* network entries of each direction */
+#define CONFIG_PEERS_MAX 1024      /* of one entry */
+#define CONFIG_TAGS_MAX 1024       /* of one peer */
+#define CONFIG_CERTIFICATES_MAX 64 /* files under each key of [trust] */
+#define CONFIG_MEMORY_MIN 65536    /* bytes: a page of WebAssembly */
+#define CONFIG_OPEN_FILES_MAX 65536
+#define CONFIG_CONNECTIONS_MAX 65536
 
 enum config_form { CONFIG_KEEP, CONFIG_ENARX };
 enum config_protocol { CONFIG_TLS, CONFIG_TCP };
@@ -24,7 +35,9 @@ struct config_peer {
     struct bytes steward;  /* a file of the package; empty: any trusted Steward */
 };
 
-/* Who may be at the other end of a TLS connection. */
+/* Who may be at the other end of a TLS connection. Without `peers`, anonymous = true admits keeps
+ * too: CONFIG_ADMIT_ANY_KEEP; an ordinary server (web or anchor) has no peers: CONFIG_ADMIT_PEERS
+ * and none. Means nothing for plain TCP. */
 enum config_admission {
     CONFIG_ADMIT_PEERS,    /* keeps that match one of `peers` */
     CONFIG_ADMIT_ANY_KEEP, /* peers = "any" */
@@ -70,7 +83,8 @@ enum config_file_kind {
 struct config_file {
     enum config_file_kind kind;
     struct bytes name; /* never empty, without ':' */
-    struct bytes host; /* listen: the address to bind, default "::"; connect: whom */
+    struct bytes host; /* listen: the address to bind, "::" by default, IPv6 without brackets;
+                          connect: whom, as config_host_canonical has it */
     uint16_t port;
     struct config_rule rule;
     uint32_t line;
@@ -117,6 +131,9 @@ enum config_form config_form_of(const char *path);
 MUST_CHECK bool config_parse(struct bytes text, enum config_form form, struct arena *arena,
                              struct config *out, struct text_error *error);
 
+/* Bytes, as "1048576", "1024KiB", "1MiB" or "1GiB". */
+MUST_CHECK bool config_size_parse(struct bytes text, uint64_t *out);
+
 /* The entry that governs listening on a port, or connecting to host and port (0 when the program
  * named none: matches only entries without port, as in Enarx): the exact one, then the host's
  * without port, then the default. NULL: refused. In Enarx.toml there is always one. */
@@ -124,18 +141,9 @@ const struct config_rule *config_incoming_rule(const struct config *config, uint
 const struct config_rule *config_outgoing_rule(const struct config *config, struct bytes host,
                                                uint16_t port);
 
-/* Writes a host as it is compared: lower case; an IPv6 address in its shortest form in brackets, an
- * IPv4 address in dotted decimal; a domain name of letters, digits, '-', '_' and dots, 253 bytes at
- * most. False when it is none of these. The bytes are the arena's. */
-MUST_CHECK bool config_host_canonical(struct bytes host, struct arena *arena, struct bytes *out);
-
-/* Splits "HOST", "HOST:PORT", "[IPv6]:PORT" (port 0 when there is none), HOST made canonical. */
-MUST_CHECK bool config_host_parse(struct bytes text, struct arena *arena, struct bytes *host,
-                                  uint16_t *port, struct err *err);
-
-/* Explains in words, a paragraph each: stdio, environment and arguments, which ports are open and
- * to whom, where it may connect and whom it believes, limits, and what is risky (lines that begin
- * with "warning: "). */
+/* Explains in words, one fact a line: stdio, arguments and environment, whom it trusts, which ports
+ * are open and to whom, where it may connect and whom it believes, limits; then what is risky, in
+ * lines that begin with "warning: ". Text of the file stands between quotes with JSON's escapes. */
 void config_explain(const struct config *config, struct writer *out);
 
 /* The commented template of `broch config init`: parses, and means host stdio and no network. */

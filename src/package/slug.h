@@ -20,6 +20,9 @@ enum slug_part { SLUG_USER, SLUG_REPO, SLUG_TAG };
 MUST_CHECK bool slug_parse(struct bytes text, enum slug_part last, struct arena *arena,
                            struct slug *out, struct err *err);
 
+/* Whether the text is a tag: a version as semver.org 2.0.0 has it. */
+bool slug_tag_is_valid(struct bytes tag);
+
 /* The canonical text of what is there. */
 void slug_write(struct writer *w, const struct slug *slug);
 
@@ -33,7 +36,8 @@ struct digest {
     uint8_t bytes[DIGEST_SIZE_MAX];
 };
 
-/* "sha-256:" and base64 (standard, padded: RFC 3230's form) or 64 hexadecimal digits. */
+/* "sha-256:" (or another algorithm's name) and base64 (standard, padded as in RFC 3230 or unpadded
+ * as a keep's identity shows it) or hexadecimal digits. ERR_FORMAT. */
 MUST_CHECK bool digest_parse(struct bytes text, struct digest *out, struct err *err);
 /* "sha-256:" and base64. */
 void digest_write(struct writer *w, const struct digest *digest);

@@ -1,0 +1,15 @@
+/* broch: everything a person types. */
+#include "cli/commands.h"
+#include "base/banned.h"
+
+static const struct cli_command *const commands[] = {
+    &config_init_command,
+    &config_check_command,
+    &help_command,
+};
+
+int main(int argc, char **argv)
+{
+    const struct cli_table table = {.commands = commands, .count = COUNT_OF(commands)};
+    return cli_main(&table, argc, argv);
+}

@@ -1,0 +1,132 @@
+/* Help in all its forms, from the table alone. */
+#include "cli/frame.h"
+
+#include "base/banned.h"
+
+/* Where the second column of a list begins, and the line's end. */
+enum { HELP_COLUMN = 28 };
+
+static const struct {
+    enum cli_exit code;
+    const char *meaning;
+} exits[] = {
+    {CLI_OK, "done"},
+    {CLI_FAILED, "the command could not do its work; the message says why"},
+    {CLI_USAGE, "the command line is wrong"},
+    {CLI_TIMEOUT, "the workload ran longer than it may"},
+    {CLI_TRAP, "the workload trapped"},
+};
+
+void help_print_synopsis(FILE *out, const struct cli_command *c)
+{
+    (void)fprintf(out, "broch %s [OPTION…]", c->name);
+    if (c->positionals != NULL)
+        (void)fprintf(out, " %s", c->positionals);
+    if (c->rest != NULL)
+        (void)fprintf(out, " [-- %s]", c->rest);
+}
+
+static void print_item(FILE *out, const char *name, const char *value, const char *help)
+{
+    char text[100];
+
+    (void)snprintf(text, sizeof text, "%s%s%s", name, value != NULL ? " " : "",
+                   value != NULL ? value : "");
+    if (strlen(text) > HELP_COLUMN - 4)
+        (void)fprintf(out, "  %s\n%*s%s", text, HELP_COLUMN, "", help);
+    else
+        (void)fprintf(out, "  %-*s%s", HELP_COLUMN - 2, text, help);
+}
+
+static void print_commands(FILE *out, const struct cli_table *table, const char *group)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct cli_command *c = table->commands[i];
+        if (group == NULL || cli_is_in_group(c, group)) {
+            print_item(out, c->name, NULL, c->summary);
+            (void)fputc('\n', out);
+        }
+    }
+}
+
+void help_print_overview(FILE *out, const struct cli_table *table)
+{
+    (void)fputs("usage: broch COMMAND [OPTION…] [ARGUMENT…]\n\n", out);
+    print_commands(out, table, NULL);
+    (void)fputc('\n', out);
+    print_item(out, "--help", NULL, "this text; 'broch help COMMAND' for one command\n");
+    print_item(out, "--version", NULL, "the version\n");
+    (void)fputs("\nExit status:\n", out);
+    for (size_t i = 0; i < COUNT_OF(exits); i++)
+        (void)fprintf(out, "  %-5d %s\n", (int)exits[i].code, exits[i].meaning);
+    (void)fputs("A workload's own exit status is passed on.\n", out);
+}
+
+void help_print_group(FILE *out, const struct cli_table *table, const char *group)
+{
+    (void)fprintf(out, "usage: broch %s COMMAND [OPTION…] [ARGUMENT…]\n\n", group);
+    print_commands(out, table, group);
+}
+
+void help_print_command(FILE *out, const struct cli_command *c)
+{
+    (void)fprintf(out, "broch %s: %s\n\nusage: ", c->name, c->summary);
+    help_print_synopsis(out, c);
+    (void)fputs("\n\n", out);
+    if (c->details != NULL)
+        (void)fprintf(out, "%s\n", c->details);
+    for (size_t i = 0; i < c->option_count; i++) {
+        const struct cli_option *o = &c->options[i];
+        print_item(out, o->name, o->value, o->help);
+        if (o->is_repeatable)
+            (void)fputs("; may be repeated", out);
+        if (o->env != NULL)
+            (void)fprintf(out, "; or the variable %s", o->env);
+        (void)fputc('\n', out);
+    }
+    if (c->has_json)
+        print_item(out, "--json", NULL, "print JSON for programs\n");
+    print_item(out, "--help", NULL, "this text\n");
+}
+
+static void print_command_markdown(FILE *out, const struct cli_command *c)
+{
+    (void)fprintf(out, "\n## broch %s\n\nThis command will %s.\n\n```\n", c->name, c->summary);
+    help_print_synopsis(out, c);
+    (void)fputs("\n```\n", out);
+    if (c->details != NULL)
+        (void)fprintf(out, "\n%s", c->details);
+    if (c->option_count == 0 && !c->has_json)
+        return;
+    (void)fputs("\n| option | what it does | variable |\n|---|---|---|\n", out);
+    for (size_t i = 0; i < c->option_count; i++) {
+        const struct cli_option *o = &c->options[i];
+        (void)fprintf(out, "| `%s%s%s` | %s%s | %s%s%s |\n", o->name, o->value != NULL ? " " : "",
+                      o->value != NULL ? o->value : "", o->help,
+                      o->is_repeatable ? "; may be repeated" : "", o->env != NULL ? "`" : "",
+                      o->env != NULL ? o->env : "", o->env != NULL ? "`" : "");
+    }
+    if (c->has_json)
+        (void)fputs("| `--json` | print JSON for programs | |\n", out);
+}
+
+void help_print_markdown(FILE *out, const struct cli_table *table)
+{
+    (void)fputs("# The command line\n\n"
+                "<!-- Written by `broch help --markdown`: change the tables in src/cli. -->\n\n"
+                "`broch COMMAND [OPTION…] [ARGUMENT…]`. Options may stand before or after "
+                "arguments, as\n`--option VALUE` or `--option=VALUE`; `--` ends them. Where an "
+                "option has a variable, that\nstands for it when the option is not given and the "
+                "variable is not empty (for a switch:\nnor `0`). Every command knows "
+                "`--help`.\n\n| command | what it does |\n|---|---|\n",
+                out);
+    for (size_t i = 0; i < table->count; i++)
+        (void)fprintf(out, "| `%s` | %s |\n", table->commands[i]->name,
+                      table->commands[i]->summary);
+    (void)fputs("\n| exit status | meaning |\n|---|---|\n", out);
+    for (size_t i = 0; i < COUNT_OF(exits); i++)
+        (void)fprintf(out, "| %d | %s |\n", (int)exits[i].code, exits[i].meaning);
+    (void)fputs("\nA workload's own exit status is passed on.\n", out);
+    for (size_t i = 0; i < table->count; i++)
+        print_command_markdown(out, table->commands[i]);
+}

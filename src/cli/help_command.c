@@ -1,0 +1,36 @@
+/* broch help. */
+#include "cli/commands.h"
+#include "cli/frame.h"
+#include "base/banned.h"
+
+static int run(const struct cli_args *args)
+{
+    size_t used = 0, count = args->positional_count;
+    const struct cli_command *command = cli_find(args->table, args->positionals, count, &used);
+
+    if (cli_is_given(args, "--markdown"))
+        help_print_markdown(stdout, args->table);
+    else if (count == 0)
+        help_print_overview(stdout, args->table);
+    else if (command != NULL && used == count)
+        help_print_command(stdout, command);
+    else if (count == 1 && cli_is_group(args->table, args->positionals[0]))
+        help_print_group(stdout, args->table, args->positionals[0]);
+    else
+        return cli_unknown_command(args->table, args->positionals, count);
+    return CLI_OK;
+}
+
+static const struct cli_option options[] = {
+    {.name = "--markdown", .help = "print docs/command-line.md"},
+};
+
+const struct cli_command help_command = {
+    .name = "help",
+    .summary = "explain a command, or list them all",
+    .positionals = "[COMMAND]",
+    .positional_max = 2,
+    .options = options,
+    .option_count = COUNT_OF(options),
+    .run = run,
+};
