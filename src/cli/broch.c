@@ -3,6 +3,7 @@
 #include "base/banned.h"
 
 static const struct cli_command *const commands[] = {
+    &run_command,
     &config_init_command,
     &config_check_command,
     &help_command,

@@ -6,3 +6,7 @@
 extern const struct cli_command config_check_command;
 extern const struct cli_command config_init_command;
 extern const struct cli_command help_command;
+extern const struct cli_command run_command;
+
+/* Reports a fault of a configuration, as JSON when that was asked for; returns CLI_FAILED. */
+int cli_config_fault(const struct cli_args *args, const char *file, const struct text_error *error);

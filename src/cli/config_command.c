@@ -32,8 +32,7 @@ static int run_init(const struct cli_args *args)
     return CLI_OK;
 }
 
-static int report_fault(const struct cli_args *args, const char *file,
-                        const struct text_error *error)
+int cli_config_fault(const struct cli_args *args, const char *file, const struct text_error *error)
 {
     if (args->json) {
         uint8_t text[8192];
@@ -107,7 +106,7 @@ static int check(const struct cli_args *args, const char *file, struct arena *ar
     if (!os_read_file(file, CONFIG_SIZE_MAX, arena, &text, &err))
         return cli_fail_err(file, &err);
     if (!config_parse(text, config_form_of(file), arena, &config, &error))
-        return report_fault(args, file, &error);
+        return cli_config_fault(args, file, &error);
     struct writer w = writer_growable(arena, CONFIG_ARENA_LIMIT);
     config_explain(&config, &w);
     bool ok = writer_done(&w, &shown, &err);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "net/internal.h"
+#include "package/host.h"
 
 /* A directory of names that are made up by whoever opens them: con and lis; and such a name. */
 struct name_directory {
@@ -130,26 +131,13 @@ static enum vfs_error con_lookup(struct vfs_node *dir, struct bytes name, struct
 
 /* ---- lis ---- */
 
-static bool port_parse(struct bytes text, uint16_t *out)
-{
-    uint32_t port = 0;
-
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9' || i == 5)
-            return false;
-        port = port * 10 + (text.data[i] - (uint32_t)'0');
-    }
-    *out = (uint16_t)port;
-    return text.size != 0 && port <= UINT16_MAX;
-}
-
 static enum vfs_error lis_open(struct vfs_node *node, unsigned flags, struct vfs_node **out)
 {
     struct name_node *n = name_of(node);
     struct bytes text = bytes_from(n->name, n->size);
     uint16_t port;
 
-    if ((flags & VFS_OPEN_TRUNCATE) != 0 || !port_parse(text, &port))
+    if ((flags & VFS_OPEN_TRUNCATE) != 0 || !config_port_parse(text, &port))
         return VFS_INVAL;
     enum vfs_error error =
         check_rule(config_incoming_rule(n->net->config.config, port), "network.incoming", text);
