@@ -138,7 +138,7 @@ static void mistakes_are_explained(void **state)
         {"key maek", "broch: key maek: unknown command; did you mean 'key make'?\n"},
         {"key frobnicate", "broch: key frobnicate: unknown command\n"},
         {"kye make", "broch: kye make: unknown command; did you mean 'key make'?\n"},
-        {"keys", "broch: keys: unknown command; did you mean 'key make'?\n"},
+        {"keys", "broch: keys: unknown command; did you mean 'key'?\n"},
         {"--frob", "broch: --frob: unknown command\n"},
         {"help rnu", "broch: rnu: unknown command; did you mean 'run'?\n"},
         {"help run too", "broch: too: one argument too many for 'help'\n"},

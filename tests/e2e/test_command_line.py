@@ -50,7 +50,7 @@ def test_every_command_has_help(broch):
 @pytest.mark.parametrize("words, said", [
     ([], "usage: broch COMMAND"),
     (["config"], "usage: broch config COMMAND"),
-    (["confg"], "did you mean 'config "),
+    (["confg"], "confg: unknown command; did you mean 'config'?"),
     (["config", "chekc", "x"], "config chekc: unknown command; did you mean 'config check'?"),
     (["config", "init", "--froce"], "--froce: unknown option of 'config init'; did you mean --force?"),
     (["config", "check"], "config check: FILE is missing"),
