@@ -83,8 +83,8 @@ MUST_CHECK bool toml_parse(struct bytes text, struct arena *arena, const struct 
 /* The name of a value's type for messages, with its article: "a string", "an offset date-time". */
 const char *toml_type_name(const struct toml_value *value);
 
-/* A key or string as messages show it: between single quotes, cut after 40 bytes, control characters
- * as '.'. */
+/* A key or string as messages show it: between single quotes, cut after 40 bytes, control
+ * characters as '.'. */
 struct toml_text {
     char text[48];
 };

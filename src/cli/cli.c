@@ -48,34 +48,48 @@ const struct cli_command *cli_find(const struct cli_table *table, const char *co
     return NULL;
 }
 
-int cli_unknown_command(const struct cli_table *table, const char *const *words, size_t count)
+/* A word of a command's name, as a string. */
+struct word {
+    char text[32];
+};
+
+/* The nearest command or group, in *out; false when none is near. `typed` is one word or two. */
+static bool find_nearest(const struct cli_table *table, const char *first, const char *typed,
+                         struct word *out)
 {
-    const char *names[CLI_COMMANDS_MAX];
-    char typed[200], why[200];
+    const char *names[CLI_COMMANDS_MAX], *firsts[CLI_COMMANDS_MAX];
+    struct word words[CLI_COMMANDS_MAX];
 
     assert(table->count <= CLI_COMMANDS_MAX);
-    for (size_t i = 0; i < table->count; i++)
+    for (size_t i = 0; i < table->count; i++) {
+        struct bytes word = first_word(table->commands[i]);
+        assert(word.size < sizeof words[i].text);
+        (void)snprintf(words[i].text, sizeof words[i].text, "%.*s", (int)word.size,
+                       (const char *)word.data);
+        firsts[i] = words[i].text;
         names[i] = table->commands[i]->name;
+    }
+    const char *near = nearest_word(typed, strlen(typed), names, table->count);
+    if (near == NULL && !cli_is_group(table, first))
+        near = nearest_word(first, strlen(first), firsts, table->count);
+    if (near != NULL)
+        (void)snprintf(out->text, sizeof out->text, "%s", near);
+    return near != NULL;
+}
+
+int cli_unknown_command(const struct cli_table *table, const char *const *words, size_t count)
+{
+    char typed[200], why[100] = "unknown command";
+    struct word near = {.text = ""};
+
     bool has_two = count > 1 && words[1][0] != '-';
     (void)snprintf(typed, sizeof typed, "%s%s%s", words[0], has_two ? " " : "",
                    has_two ? words[1] : "");
-    const char *near = nearest_word(typed, strlen(typed), names, table->count);
-    if (near == NULL && has_two && !cli_is_group(table, words[0])) { /* the second is no name */
-        (void)snprintf(typed, sizeof typed, "%s", words[0]);
-        near = nearest_word(typed, strlen(typed), names, table->count);
-    }
-    for (size_t i = 0; i < table->count && near == NULL; i++) { /* a group's name misspelt */
-        struct bytes group = first_word(table->commands[i]);
-        char word[64];
-        const char *const only = word;
-        (void)snprintf(word, sizeof word, "%.*s", (int)group.size, (const char *)group.data);
-        if (nearest_word(words[0], strlen(words[0]), &only, 1) != NULL &&
-            strcmp(words[0], word) != 0)
-            near = table->commands[i]->name;
-    }
-    (void)snprintf(why, sizeof why, near != NULL ? "unknown command; did you mean '%s'?" : "%s",
-                   near != NULL ? near : "unknown command");
-    (void)cli_fail(typed, why);
+    if (find_nearest(table, words[0], typed, &near))
+        (void)snprintf(why, sizeof why, "unknown command; did you mean '%s'?", near.text);
+    bool is_group = cli_is_group(table, words[0]);
+    /* what follows a word that names nothing may be anything */
+    (void)cli_fail(is_group || strchr(near.text, ' ') != NULL ? typed : words[0], why);
     (void)fprintf(stderr, "'broch help' lists the commands\n");
     return CLI_USAGE;
 }

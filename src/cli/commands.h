@@ -1,4 +1,5 @@
-/* Every command: each in its x_command.c, listed in broch.c. */
+/* Every command. A new one is an x_command.c in meson.build, its name here and in broch.c, and
+ * docs/command-line.md written anew by `broch help --markdown`. */
 #pragma once
 
 #include "cli/cli.h"

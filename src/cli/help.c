@@ -89,9 +89,30 @@ void help_print_command(FILE *out, const struct cli_command *c)
     print_item(out, "--help", NULL, "this text\n");
 }
 
+/* Text in a cell of a Markdown table. */
+static void print_cell(FILE *out, const char *text)
+{
+    for (; *text != '\0'; text++)
+        (void)fprintf(out, "%s%c", *text == '|' ? "\\" : "", *text);
+}
+
+static void print_option_markdown(FILE *out, const struct cli_option *o)
+{
+    (void)fprintf(out, "| `%s%s", o->name, o->value != NULL ? " " : "");
+    print_cell(out, o->value != NULL ? o->value : "");
+    (void)fputs("` | ", out);
+    print_cell(out, o->help);
+    if (o->is_repeatable)
+        (void)fputs("; may be repeated", out);
+    if (o->env != NULL)
+        (void)fprintf(out, " | `%s` |\n", o->env);
+    else
+        (void)fputs(" | |\n", out);
+}
+
 static void print_command_markdown(FILE *out, const struct cli_command *c)
 {
-    (void)fprintf(out, "\n## broch %s\n\nThis command will %s.\n\n```\n", c->name, c->summary);
+    (void)fprintf(out, "\n## broch %s\n\nTo %s.\n\n```\n", c->name, c->summary);
     help_print_synopsis(out, c);
     (void)fputs("\n```\n", out);
     if (c->details != NULL)
@@ -99,13 +120,8 @@ static void print_command_markdown(FILE *out, const struct cli_command *c)
     if (c->option_count == 0 && !c->has_json)
         return;
     (void)fputs("\n| option | what it does | variable |\n|---|---|---|\n", out);
-    for (size_t i = 0; i < c->option_count; i++) {
-        const struct cli_option *o = &c->options[i];
-        (void)fprintf(out, "| `%s%s%s` | %s%s | %s%s%s |\n", o->name, o->value != NULL ? " " : "",
-                      o->value != NULL ? o->value : "", o->help,
-                      o->is_repeatable ? "; may be repeated" : "", o->env != NULL ? "`" : "",
-                      o->env != NULL ? o->env : "", o->env != NULL ? "`" : "");
-    }
+    for (size_t i = 0; i < c->option_count; i++)
+        print_option_markdown(out, &c->options[i]);
     if (c->has_json)
         (void)fputs("| `--json` | print JSON for programs | |\n", out);
 }

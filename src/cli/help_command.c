@@ -12,7 +12,9 @@ static int run(const struct cli_args *args)
         help_print_markdown(stdout, args->table);
     else if (count == 0)
         help_print_overview(stdout, args->table);
-    else if (command != NULL && used == count)
+    else if (command != NULL && used < count)
+        return cli_usage_error(args, args->positionals[used], "one argument too many for 'help'");
+    else if (command != NULL)
         help_print_command(stdout, command);
     else if (count == 1 && cli_is_group(args->table, args->positionals[0]))
         help_print_group(stdout, args->table, args->positionals[0]);

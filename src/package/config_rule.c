@@ -220,7 +220,8 @@ bool config_read_rule(struct config_parser *p, uint32_t at, bool is_incoming,
     if (keys->peers == NULL && rule.anonymous)
         rule.admission = CONFIG_ADMIT_ANY_KEEP;
     else if (keys->peers == NULL && keys->server == NULL &&
-             !read_silent(p, at, is_incoming, silent, &rule))
+             !read_silent(p, at, is_incoming,
+                          keys->anonymous != NULL ? CONFIG_SILENT_IS_ERROR : silent, &rule))
         return false;
     *out = rule;
     return true;

@@ -8,7 +8,8 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]', re.MULTILINE)
 # What an archive of a pure room may need from outside the project: memory, strings, text, and the
 # compiler's own. No file, no clock, no environment, no process.
 PURE_SYMBOLS = re.compile(
-    r"^(mem(cpy|move|set|cmp|chr|rchr)|(str|strn)(len|cmp|chr)|strnlen|strtod|qsort|bsearch"
+    r"^(mem(cpy|move|set|cmp|chr|rchr)|(str|strn)(len|cmp|chr)|strrchr|strnlen|strtod|qsort|bsearch"
+    r"|inet_(pton|ntop)"  # text and bytes of addresses; no look-up
     r"|malloc|calloc|realloc|free|abort|snprintf|vsnprintf"
     r"|__(memcpy|memmove|memset|snprintf|vsnprintf)_chk"
     r"|__[a-z]+[sdt]i[234]"  # arithmetic that the compiler has no instruction for
