@@ -9,6 +9,11 @@
 
 /* Nobody answers system calls here: known after the first. */
 static bool over_socket;
+/* The host broke the protocol, and what comes next on the socket could be anything. */
+static bool socket_failed;
+
+/* errno's highest (include/linux/err.h). */
+#define ERRNO_MAX 4095
 
 static bool write_all(const void *data, size_t size)
 {
@@ -42,17 +47,23 @@ static bool read_all(void *data, size_t size)
     return true;
 }
 
+/* Whether a reply can be one to the request. */
+static bool is_sane(const struct keep_reply *reply, const struct keep_request *request)
+{
+    if (reply->result < 0)
+        return reply->result >= -ERRNO_MAX && reply->size == 0;
+    return reply->size <= request->space && (uint64_t)reply->result == reply->size;
+}
+
 /* One message and its answer; the result as the call's. */
 static int64_t by_message(struct keep_request request, struct bytes in, void *out)
 {
     struct keep_reply reply;
 
-    if (!write_all(&request, sizeof request) || !write_all(in.data, in.size) ||
-        !read_all(&reply, sizeof reply))
-        return -EIO;
-    if (reply.size > request.space || (reply.result >= 0 && (uint64_t)reply.result != reply.size))
-        return -EIO;
-    return read_all(out, reply.size) ? reply.result : -EIO;
+    socket_failed = socket_failed || !write_all(&request, sizeof request) ||
+                    !write_all(in.data, in.size) || !read_all(&reply, sizeof reply) ||
+                    !is_sane(&reply, &request) || !read_all(out, reply.size);
+    return socket_failed ? -EIO : reply.result;
 }
 
 /* in: what is sent; out: room for what comes back. */
