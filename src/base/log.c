@@ -69,6 +69,19 @@ static size_t write_escaped(struct writer *w, struct bytes text)
     return 1;
 }
 
+/* A message: as it is, but for what could forge a line. */
+static void write_message(struct writer *w, struct bytes text)
+{
+    while (text.size != 0 && w->failed == ERR_NONE) {
+        if (text.data[0] == '"' || text.data[0] == '\\') {
+            writer_u8(w, text.data[0]);
+            text = bytes_after(text, 1);
+        } else {
+            text = bytes_after(text, write_escaped(w, text));
+        }
+    }
+}
+
 static void write_quoted(struct writer *w, struct bytes text)
 {
     bool cut = text.size > LOG_VALUE_MAX;
@@ -173,7 +186,7 @@ static void write_head(struct writer *w, enum log_level level, struct bytes msg)
             writer_format(w, "%s ", now);
         if (!config.bare)
             writer_format(w, "%-5s ", level_names[level]);
-        writer_bytes(w, msg);
+        write_message(w, msg);
     }
 }
 

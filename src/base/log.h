@@ -98,7 +98,7 @@ static inline struct log_field log_err(const struct err *err)
     return (struct log_field){.key = "error", .kind = LOG_ERR, .value = {.err = err}};
 }
 
-/* The first field is the message, the last has kind LOG_END. */
+/* The first field is the message, which may be anybody's text, too; the last has kind LOG_END. */
 void log_event(enum log_level level, const struct log_field *fields);
 
 #define LOG_EVENT(level, msg, ...) \

@@ -1,0 +1,37 @@
+/* What the files of the room share. */
+#pragma once
+
+#include "host/host.h"
+#include "sallyport/sallyport.h"
+
+/* ---- nil_filter.c: the sandbox of `nil` ---- */
+
+/* Whether this build has a sandbox at all. */
+extern const bool nil_has_filter;
+
+/* What the loader's child does last, one after the other; each returns 0 or an errno. They are
+ * called between fork and exec: no memory is taken. Filters are inherited and cannot be taken back.
+ */
+
+/* Prepares the filters in static memory: allows execveat of the descriptor `image` alone. */
+void nil_filter_prepare(int image);
+/* Installs the filter. *listener: where the calls go that it does not allow, or -1 when there can
+ * be no listener; they then give ENOSYS. */
+int nil_filter_install(int *listener);
+/* Installs the second one, after which sendmsg and seccomp are gone. */
+int nil_filter_close(void);
+
+/* ---- supervisor.c: serves a keep's calls ---- */
+
+struct supervisor {
+    int listener;    /* -1: none */
+    int boot_socket; /* the loader's end */
+};
+
+/* Serves until the keep is gone, and closes both. */
+void supervisor_run(const struct supervisor *supervisor);
+
+/* ---- resolve.c ---- */
+
+/* Addresses of a host name; how many, 0 when there is none. May take seconds. */
+size_t resolve_name(const char *name, struct keep_address out[KEEP_ADDRESSES_MAX]);

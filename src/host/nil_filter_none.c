@@ -1,0 +1,22 @@
+/* Where there is no sandbox yet: other machines than x86-64. */
+#include <errno.h>
+
+#include "host/internal.h"
+
+const bool nil_has_filter = false;
+
+void nil_filter_prepare(int image)
+{
+    (void)image;
+}
+
+int nil_filter_install(int *listener)
+{
+    *listener = -1;
+    return ENOSYS;
+}
+
+int nil_filter_close(void)
+{
+    return ENOSYS;
+}

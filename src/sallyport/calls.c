@@ -1,0 +1,87 @@
+/* The table of calls, from calls.def. Linux's numbers of the machine that this is compiled for. */
+#include <asm/unistd.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "sallyport/sallyport.h"
+
+#define NONE                  \
+    {                         \
+        .kind = CALL_ARG_NONE \
+    }
+#define ANY                  \
+    {                        \
+        .kind = CALL_ARG_ANY \
+    }
+#define FD                  \
+    {                       \
+        .kind = CALL_ARG_FD \
+    }
+#define SIZE                  \
+    {                         \
+        .kind = CALL_ARG_SIZE \
+    }
+#define PLACE                  \
+    {                          \
+        .kind = CALL_ARG_PLACE \
+    }
+#define IN(n)                             \
+    {                                     \
+        .kind = CALL_ARG_IN, .value = (n) \
+    }
+#define OUT(n)                             \
+    {                                      \
+        .kind = CALL_ARG_OUT, .value = (n) \
+    }
+#define OUT_AT(n)                             \
+    {                                         \
+        .kind = CALL_ARG_OUT_AT, .value = (n) \
+    }
+#define GIVE(size)                                      \
+    {                                                   \
+        .kind = CALL_ARG_GIVE, .value = (int64_t)(size) \
+    }
+#define TAKE(size)                                      \
+    {                                                   \
+        .kind = CALL_ARG_TAKE, .value = (int64_t)(size) \
+    }
+#define POLLFDS(n)                             \
+    {                                          \
+        .kind = CALL_ARG_POLLFDS, .value = (n) \
+    }
+#define MASK(bits)                             \
+    {                                          \
+        .kind = CALL_ARG_MASK, .value = (bits) \
+    }
+#define IS(number)                             \
+    {                                          \
+        .kind = CALL_ARG_IS, .value = (number) \
+    }
+#define EITHER(a, b)                                        \
+    {                                                       \
+        .kind = CALL_ARG_EITHER, .value = (a), .other = (b) \
+    }
+
+#define CALL(call_name, call_home, ...) \
+    {.name = #call_name,                \
+     .number = __NR_##call_name,        \
+     .home = CALL_##call_home,          \
+     .args = {__VA_ARGS__}},
+#define KEEP(call_name, call_number, ...) \
+    {.name = #call_name, .number = (call_number), .home = CALL_KEEP, .args = {__VA_ARGS__}},
+
+const struct call calls[] = {
+#include "sallyport/calls.def"
+};
+const size_t call_count = COUNT_OF(calls);
+
+const struct call *call_find(uint64_t number)
+{
+    for (size_t i = 0; i < call_count; i++) {
+        if (calls[i].number == number)
+            return &calls[i];
+    }
+    return NULL;
+}
