@@ -28,7 +28,7 @@ static const struct {
     uint32_t number;
     const char *name;
 } names[] = {
-#include "call_names.inc"
+#include "host/call_names.inc"
 };
 
 static const char *name_of(uint64_t number)
