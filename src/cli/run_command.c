@@ -271,7 +271,7 @@ const struct cli_command run_command = {
         "configuration.\n"
         "\n"
         "The exit code is the workload's. It is 134 when the workload trapped, 128 and the\n"
-        "signal when it raised one, 124 when --timeout ended it, 1 when it could not be started.",
+        "signal when it raised one, 124 when --timeout ended it, 1 when it could not be started.\n",
     .options = options,
     .option_count = COUNT_OF(options),
     .run = run_run,

@@ -21,8 +21,8 @@
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1ul << 0)
 #endif
 
-/* Numbers of calls that are logged by name, once each. */
-#define LOGGED_MAX 1024
+/* Numbers of calls that are logged by name, once each; larger ones share the last place. */
+#define LOGGED_COUNT 1024
 
 static const struct {
     uint32_t number;
@@ -43,12 +43,12 @@ static const char *name_of(uint64_t number)
 /* A call that is refused, the first time that it comes. */
 static void log_refused(uint64_t number)
 {
-    static bool logged[LOGGED_MAX];
+    static bool logged[LOGGED_COUNT];
+    size_t place = number < LOGGED_COUNT ? (size_t)number : LOGGED_COUNT - 1;
 
-    if (number < LOGGED_MAX && logged[number])
+    if (logged[place])
         return;
-    if (number < LOGGED_MAX)
-        logged[number] = true;
+    logged[place] = true;
     const char *why = call_find(number) != NULL ? "with these arguments" : "at all";
     log_debug("a keep may not make this call", log_str("call", name_of(number)),
               log_u64("number", number), log_str("refused", why));
