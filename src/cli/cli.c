@@ -58,7 +58,7 @@ static bool find_nearest(const struct cli_table *table, const char *first, const
                          struct word *out)
 {
     const char *names[CLI_COMMANDS_MAX], *firsts[CLI_COMMANDS_MAX];
-    struct word words[CLI_COMMANDS_MAX];
+    struct word words[CLI_COMMANDS_MAX] = {{""}};
 
     assert(table->count <= CLI_COMMANDS_MAX);
     for (size_t i = 0; i < table->count; i++) {

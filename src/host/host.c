@@ -7,7 +7,8 @@
 
 #include "base/banned.h"
 
-#define EXE_PATH_MAX 4096
+#define EXE_PATH_MAX 4096u
+#define PATH_MAX_OF_IMAGE (EXE_PATH_MAX + 256u)
 
 const struct host_backend *const host_backends[] = {&host_nil, NULL};
 
@@ -23,7 +24,7 @@ bool host_image_path(const char *name, struct arena *arena, const char **out, st
     if (slash == NULL)
         return err_set(err, ERR_IO, "cannot tell where this program lies", (uint64_t)errno);
     for (size_t i = 0; i < COUNT_OF(folders); i++) {
-        struct writer w = writer_growable(arena, 2 * EXE_PATH_MAX);
+        struct writer w = writer_growable(arena, PATH_MAX_OF_IMAGE);
         struct bytes path;
         writer_bytes(&w, bytes_from(exe, (size_t)(slash - exe) + 1));
         writer_text(&w, folders[i]);

@@ -48,7 +48,7 @@ _Noreturn static void child_fail(const char *step, int number)
 /* Sends the listener to the loader, or that there is none. */
 static bool send_listener(int listener)
 {
-    char has_listener = listener >= 0;
+    char has_listener = listener >= 0 ? 1 : 0;
     struct iovec iov = {.iov_base = &has_listener, .iov_len = 1};
     union {
         char bytes[CMSG_SPACE(sizeof(int))];
@@ -140,7 +140,7 @@ _Noreturn static void become_keep(const struct plan *plan)
 /* The child's first word: its listener, -1 when it has none. */
 static bool receive_listener(int from, int *listener)
 {
-    char has_listener;
+    char has_listener = 0; /* a word of the child's */
     struct iovec iov = {.iov_base = &has_listener, .iov_len = 1};
     union {
         char bytes[CMSG_SPACE(sizeof(int))];

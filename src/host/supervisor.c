@@ -201,7 +201,7 @@ static bool buffers_new(struct buffers *b)
 }
 
 /* Takes one notification and answers it. */
-static void notification_run(int listener, struct buffers *b)
+static void notification_run(int listener, const struct buffers *b)
 {
     struct notification n = {.listener = listener, .request = b->request};
 
@@ -284,13 +284,15 @@ void supervisor_run(const struct supervisor *s)
         log_debug("no listener for the keep's calls: a filter above this process has it");
     else
         (void)ioctl(s->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags); /* older kernels: slower */
-    if (!buffers_new(&buffers))
+    if (!buffers_new(&buffers)) {
+        log_error("no memory to serve the keep's calls");
         fds[0].fd = -1;
+    }
     /* a descriptor that is negative is not waited for */
     while (fds[0].fd >= 0 || fds[1].fd >= 0) {
         if (poll(fds, COUNT_OF(fds), -1) < 0 && errno != EINTR)
             break;
-        if ((fds[0].revents & POLLIN) != 0)
+        if ((fds[0].revents & POLLIN) != 0 && buffers.request != NULL && buffers.response != NULL)
             notification_run(s->listener, &buffers);
         else if (fds[0].revents != 0)
             fds[0].fd = -1;

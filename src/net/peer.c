@@ -45,16 +45,15 @@ static enum vfs_error text_read(struct vfs_node *node, uint64_t offset, void *ou
 static const struct vfs_ops text_ops = {
     .type = VFS_REGULAR_FILE, .release = release, .stat = text_stat, .read = text_read};
 
-static enum vfs_error text_new(const char *text, struct vfs_node **out)
+static enum vfs_error text_new(struct bytes text, struct vfs_node **out)
 {
-    size_t size = strlen(text);
-    struct text_file *f = malloc(sizeof *f + size);
+    struct text_file *f = malloc(sizeof *f + text.size);
 
     if (f == NULL)
         return VFS_NOMEM;
     vfs_node_init(&f->node, &text_ops);
-    f->size = size;
-    memcpy(f->text, text, size);
+    f->size = text.size;
+    memcpy(f->text, text.data, text.size);
     *out = &f->node;
     return VFS_OK;
 }
@@ -108,7 +107,7 @@ static enum vfs_error next_open(struct vfs_node *node, unsigned flags, struct vf
     if ((flags & (VFS_OPEN_WRITE | VFS_OPEN_TRUNCATE)) != 0)
         return VFS_ROFS;
     char *text = queue_take(peer_of(node)->queue);
-    enum vfs_error error = text_new(text != NULL ? text : "", out);
+    enum vfs_error error = text_new(bytes_of(text != NULL ? text : ""), out);
     free(text);
     return error;
 }
@@ -127,7 +126,7 @@ static enum vfs_error fd_lookup(struct vfs_node *dir, struct bytes name, struct 
     }
     const struct vfs_node *node = config->node_of_fd(config->context, fd);
     const char *peer = node != NULL ? connection_peer(node) : NULL;
-    return peer != NULL ? text_new(peer, out) : VFS_NOENT;
+    return peer != NULL ? text_new(bytes_of(peer), out) : VFS_NOENT;
 }
 
 static const struct vfs_ops next_ops = {

@@ -313,7 +313,7 @@ enum vfs_error vfs_link(struct vfs *vfs, struct vfs_node *from_start, struct byt
                         bool follow, struct vfs_node *start, struct bytes path)
 {
     struct walk w;
-    struct vfs_node *node;
+    struct vfs_node *node = NULL;
     enum vfs_error error = vfs_resolve(vfs, from_start, from, follow, &node);
 
     if (error != VFS_OK)

@@ -123,6 +123,12 @@ bool vfs_add_file(struct vfs *vfs, struct bytes path, struct bytes content, stru
 
 /* ---- what nodes leave open ---- */
 
+void vfs_node_drop(struct vfs_node *node)
+{
+    if (node != NULL && --node->references == 0)
+        node->ops->release(node);
+}
+
 void vfs_stat(struct vfs_node *node, struct vfs_stat *out)
 {
     *out = (struct vfs_stat){.type = node->ops->type};

@@ -185,8 +185,4 @@ static inline struct vfs_node *vfs_node_hold(struct vfs_node *node)
 }
 
 /* Gives a reference back; NULL is taken. */
-static inline void vfs_node_drop(struct vfs_node *node)
-{
-    if (node != NULL && --node->references == 0)
-        node->ops->release(node);
-}
+void vfs_node_drop(struct vfs_node *node);

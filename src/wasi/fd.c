@@ -251,7 +251,7 @@ enum vfs_error wasi_fd_close(struct call *c)
 
 enum vfs_error wasi_fd_renumber(struct call *c)
 {
-    struct descriptor *from, *to;
+    struct descriptor *from, *to = NULL;
     enum vfs_error error = descriptor_get(c->wasi, arg32(c, 0), 0, &from);
 
     if (error == VFS_OK)

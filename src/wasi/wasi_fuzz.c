@@ -182,7 +182,7 @@ static struct bytes make_module(struct arena *arena)
     writer_u8(&funcs, FUNCTION_COUNT);
     writer_u8(&exports, FUNCTION_COUNT + 1);
     writer_u8(&code, FUNCTION_COUNT);
-    for (uint8_t i = 0; i < FUNCTION_COUNT; i++) {
+    for (size_t i = 0; i < FUNCTION_COUNT; i++) {
         size_t count = strlen(functions[i].params);
         bool has_result = strcmp(functions[i].name, "proc_exit") != 0;
         writer_u8(&types, 0x60);
@@ -195,19 +195,19 @@ static struct bytes make_module(struct arena *arena)
         name(&imports, "wasi_snapshot_preview1");
         name(&imports, functions[i].name);
         writer_u8(&imports, 0);
-        writer_u8(&imports, i);
-        writer_u8(&funcs, i);
+        writer_u8(&imports, (uint8_t)i);
+        writer_u8(&funcs, (uint8_t)i);
         name(&exports, functions[i].name);
         writer_u8(&exports, 0);
         writer_leb128_u64(&exports, FUNCTION_COUNT + i);
         writer_leb128_u64(&code, 2 * count + 4);
         writer_u8(&code, 0);
-        for (uint8_t k = 0; k < count; k++) {
+        for (size_t k = 0; k < count; k++) {
             writer_u8(&code, 0x20); /* local.get */
-            writer_u8(&code, k);
+            writer_u8(&code, (uint8_t)k);
         }
         writer_u8(&code, 0x10); /* call */
-        writer_u8(&code, i);
+        writer_u8(&code, (uint8_t)i);
         writer_u8(&code, 0x0b);
     }
     name(&exports, "memory");
@@ -257,14 +257,12 @@ static uint64_t take_value(struct reader *r, bool is_wide)
 
     if (!reader_u8(r, &b))
         return 0;
-    if (b < 64)
+    if (b < 160 || !reader_u64le(r, &value))
         value = b;
-    else if (b < 128)
+    if (b >= 64 && b < 128)
         value = (uint64_t)(b - 64) << 10;
-    else if (b < 160)
+    if (b >= 128 && b < 160)
         value = edges[(b - 128u) % COUNT_OF(edges)];
-    else if (!reader_u64le(r, &value))
-        value = b;
     return is_wide ? value : (uint32_t)value;
 }
 

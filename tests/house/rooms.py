@@ -10,6 +10,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]', re.MULTILINE)
 PURE_SYMBOLS = re.compile(
     r"^(mem(cpy|move|set|cmp|chr|rchr)|(str|strn)(len|cmp|chr)|strrchr|strnlen|strtod|qsort|bsearch"
     r"|inet_(pton|ntop)"  # text and bytes of addresses; no look-up
+    r"|(EVP|BN|ECDSA|OSSL|ERR|OPENSSL|CRYPTO)_\w+|(i2d|d2i)_ECDSA_SIG"  # OpenSSL's arithmetic
     r"|malloc|calloc|realloc|free|abort|snprintf|vsnprintf"
     r"|__(memcpy|memmove|memset|snprintf|vsnprintf)_chk"
     r"|__[a-z]+[sdt]i[234]"  # arithmetic that the compiler has no instruction for

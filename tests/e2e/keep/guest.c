@@ -8,8 +8,8 @@
 #include <wasi/api.h>
 
 /* newer C libraries do without it, and their header has it no more */
-__attribute__((import_module("wasi_snapshot_preview1"), import_name("proc_raise"))) int
-proc_raise(int number);
+__attribute__((import_module("wasi_snapshot_preview1"), import_name("proc_raise"))) int proc_raise(
+    int number);
 
 static int depth(int n)
 {

@@ -225,11 +225,11 @@ int main(void)
     ssize_t size = read(BOOT_FILE, boot, sizeof boot - 1);
     const char *mode = size > 0 ? memmem(boot, (size_t)size, "main.wasm", 9) : NULL;
 
-    setvbuf(stdout, NULL, _IOFBF, 4096);
+    (void)setvbuf(stdout, NULL, _IOFBF, 4096);
     for (size_t i = 0; mode != NULL && i < sizeof modes / sizeof modes[0]; i++) {
         if (strncmp(mode + 9, modes[i].name, strlen(modes[i].name)) == 0) {
             modes[i].run();
-            fflush(stdout);
+            (void)fflush(stdout);
             return 0;
         }
     }
