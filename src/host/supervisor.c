@@ -223,18 +223,10 @@ static void notification_run(int listener, const struct buffers *b)
 
 static bool read_all(int fd, void *out, size_t size)
 {
-    uint8_t *at = out;
+    struct err err;
+    size_t got;
 
-    while (size != 0) {
-        ssize_t step = read(fd, at, size);
-        if (step < 0 && errno == EINTR)
-            continue;
-        if (step <= 0)
-            return false;
-        at += step;
-        size -= (size_t)step;
-    }
-    return true;
+    return os_read_exactly(fd, out, size, &got, &err) && got == size;
 }
 
 static int64_t serve_message(const struct keep_request *request, struct bytes body,

@@ -1,26 +1,10 @@
 /* Reads the boot request. It comes from the host and is hostile: sizes are checked before memory is
  * taken. */
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "keep/keep.h"
-
-static bool read_exactly(void *out, size_t size, size_t *got, struct err *err)
-{
-    *got = 0;
-    while (*got < size) {
-        ssize_t step = read(BOOT_FILE, (uint8_t *)out + *got, size - *got);
-        if (step < 0 && errno == EINTR)
-            continue;
-        if (step < 0 || (size_t)step > size - *got)
-            return err_set(err, ERR_IO, "boot request", (uint64_t)errno);
-        if (step == 0)
-            return true;
-        *got += (size_t)step;
-    }
-    return true;
-}
+#include "os/os.h"
 
 /* The lists while they grow. */
 struct lists {
@@ -120,12 +104,12 @@ bool boot_read(struct arena *arena, struct boot *out, struct err *err)
     size_t got;
 
     _Static_assert(BOOT_MAGIC_SIZE == BOOT_SECTION_HEAD_SIZE, "one buffer for both");
-    if (!read_exactly(head, sizeof head, &got, err))
+    if (!os_read_exactly(BOOT_FILE, head, sizeof head, &got, err))
         return false;
     if (got != sizeof head || memcmp(head, BOOT_MAGIC, BOOT_MAGIC_SIZE) != 0)
         return err_set(err, ERR_FORMAT, "this is no boot request of this version", ERR_NO_AT);
     for (size_t i = 0;; i++) {
-        if (!read_exactly(head, sizeof head, &got, err))
+        if (!os_read_exactly(BOOT_FILE, head, sizeof head, &got, err))
             return false;
         if (got == 0)
             break;
@@ -139,7 +123,7 @@ bool boot_read(struct arena *arena, struct boot *out, struct err *err)
         if (body == NULL)
             return err_set(err, ERR_MEMORY, "no memory for the boot request, in bytes",
                            section.size);
-        if (!read_exactly(body, section.size, &got, err))
+        if (!os_read_exactly(BOOT_FILE, body, section.size, &got, err))
             return false;
         if (got != section.size)
             return err_set(err, ERR_FORMAT, "boot request ends early", ERR_NO_AT);

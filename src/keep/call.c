@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "keep/keep.h"
+#include "os/os.h"
 
 /* Nobody answers system calls here: known after the first. */
 static bool over_socket;
@@ -17,34 +18,17 @@ static bool socket_failed;
 
 static bool write_all(const void *data, size_t size)
 {
-    const uint8_t *at = data;
+    struct err err;
 
-    while (size != 0) {
-        ssize_t step = write(BOOT_SOCKET, at, size);
-        if (step < 0 && errno == EINTR)
-            continue;
-        if (step <= 0 || (size_t)step > size)
-            return false;
-        at += step;
-        size -= (size_t)step;
-    }
-    return true;
+    return os_write_fd(BOOT_SOCKET, bytes_from(data, size), &err);
 }
 
 static bool read_all(void *data, size_t size)
 {
-    uint8_t *at = data;
+    struct err err;
+    size_t got;
 
-    while (size != 0) {
-        ssize_t step = read(BOOT_SOCKET, at, size);
-        if (step < 0 && errno == EINTR)
-            continue;
-        if (step <= 0 || (size_t)step > size)
-            return false;
-        at += step;
-        size -= (size_t)step;
-    }
-    return true;
+    return os_read_exactly(BOOT_SOCKET, data, size, &got, &err) && got == size;
 }
 
 /* Whether a reply can be one to the request. */

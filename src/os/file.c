@@ -81,6 +81,24 @@ bool os_read_file(const char *path, size_t limit, struct arena *arena, struct by
     return os_read_fd(fd, limit, arena, out, err);
 }
 
+bool os_read_exactly(int fd, void *out, size_t size, size_t *got, struct err *err)
+{
+    *got = 0;
+    while (*got < size) {
+        ssize_t step = read(fd, (uint8_t *)out + *got, size - *got);
+        if (step < 0 && errno == EINTR)
+            continue;
+        if (step < 0)
+            return err_set(err, ERR_IO, "cannot read", (uint64_t)errno);
+        if ((size_t)step > size - *got)
+            return err_set(err, ERR_IO, "cannot read", EIO);
+        if (step == 0)
+            break;
+        *got += (size_t)step;
+    }
+    return true;
+}
+
 bool os_write_fd(int fd, struct bytes bytes, struct err *err)
 {
     while (bytes.size != 0) {

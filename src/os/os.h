@@ -25,6 +25,10 @@ MUST_CHECK bool os_read_file(const char *path, size_t limit, struct arena *arena
 MUST_CHECK bool os_read_fd(int fd, size_t limit, struct arena *arena, struct bytes *out,
                            struct err *err);
 
+/* Reads `size` bytes, over interruptions and short reads; fewer only at the end of file, *got says.
+ * ERR_IO with errno, also when the system answers what cannot be. */
+MUST_CHECK bool os_read_exactly(int fd, void *out, size_t size, size_t *got, struct err *err);
+
 /* Writes everything, over interruptions and short writes. ERR_IO with errno. */
 MUST_CHECK bool os_write_fd(int fd, struct bytes bytes, struct err *err);
 

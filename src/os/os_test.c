@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "os/os.h"
@@ -58,6 +59,32 @@ static void pipes_are_read_too(void **state)
     assert_int_equal(out.size, 10);
     assert_int_equal(close(ends[0]), 0);
     arena_done(&a);
+}
+
+static void exact_reads_go_over_short_ones(void **state)
+{
+    uint8_t got[8];
+    size_t size;
+    int ends[2];
+    struct err err;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    pid_t writer = fork();
+    if (writer == 0) {
+        for (int i = 0; i < 10; i++)
+            (void)!write(ends[1], "x", 1);
+        _exit(0);
+    }
+    (void)close(ends[1]);
+    assert_true(os_read_exactly(ends[0], got, sizeof got, &size, &err));
+    assert_int_equal(size, sizeof got);
+    assert_true(os_read_exactly(ends[0], got, sizeof got, &size, &err));
+    assert_int_equal(size, 2); /* the end */
+    (void)close(ends[0]);
+    assert_int_equal(waitpid(writer, NULL, 0), writer);
+    assert_false(os_read_exactly(-1, got, 1, &size, &err));
+    assert_int_equal(err.at, EBADF);
 }
 
 static void errors_carry_errno(void **state)
@@ -132,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_are_read_up_to_the_limit),
         cmocka_unit_test(pipes_are_read_too),
+        cmocka_unit_test(exact_reads_go_over_short_ones),
         cmocka_unit_test(errors_carry_errno),
         cmocka_unit_test(clocks_go_forward),
         cmocka_unit_test(log_goes_to_stderr_as_the_environment_says),
