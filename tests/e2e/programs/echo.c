@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,7 +25,6 @@ enum { STDIN, LISTENER, FIRST }; /* places in `polled` */
 struct connection {
     char buffer[BUFFER_SIZE];
     size_t begin, end; /* what is to be sent yet */
-    bool is_ended;     /* nothing more will come */
 };
 
 static struct connection *connections[CONNECTIONS_MAX];
@@ -64,21 +62,18 @@ static int listen_at(const char *port)
 }
 #endif
 
-static void add(int fd, const char *greeting)
+static void add(int fd)
 {
     struct connection *c = malloc(sizeof *c);
 
     if (c == NULL || fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
         fail("new connection");
-    c->begin = 0;
-    c->end = (size_t)snprintf(c->buffer, BUFFER_SIZE, "%s", greeting);
-    c->is_ended = false;
-    polled[FIRST + count] =
-        (struct pollfd){.fd = fd, .events = POLLIN | (c->end > 0 ? POLLOUT : 0)};
+    c->begin = c->end = 0;
+    polled[FIRST + count] = (struct pollfd){.fd = fd, .events = POLLIN};
     connections[count++] = c;
 }
 
-static void accept_all(const char *greeting)
+static void accept_all(void)
 {
     while (count < CONNECTIONS_MAX) {
         int fd = accept(polled[LISTENER].fd, NULL, NULL);
@@ -88,7 +83,7 @@ static void accept_all(const char *greeting)
             return;
         if (fd < 0)
             fail("accept");
-        add(fd, greeting);
+        add(fd);
     }
 }
 
@@ -103,25 +98,33 @@ static void drop(size_t i)
     served++;
 }
 
+/* Whether the call that failed need only be made again. */
+static bool is_waiting(void)
+{
+    if (errno == EAGAIN || errno == EINTR)
+        return true;
+    broken++;
+    return false;
+}
+
 /* Reads and sends what can be. False when the connection is at its end. */
 static bool serve(struct connection *c, int fd)
 {
-    if (c->begin == c->end && !c->is_ended) {
+    if (c->begin == c->end) {
         ssize_t size = read(fd, c->buffer, BUFFER_SIZE);
-        if (size < 0)
-            return errno == EAGAIN || (broken++, false);
+        if (size <= 0)
+            return size < 0 && is_waiting();
         c->begin = 0;
         c->end = (size_t)size;
-        c->is_ended = size == 0;
         bytes += (size_t)size;
     }
     while (c->begin < c->end) {
         ssize_t size = write(fd, c->buffer + c->begin, c->end - c->begin);
         if (size < 0)
-            return errno == EAGAIN || (broken++, false);
+            return is_waiting();
         c->begin += (size_t)size;
     }
-    return !c->is_ended;
+    return true;
 }
 
 static void serve_ready(void)
@@ -140,14 +143,10 @@ static void serve_ready(void)
 
 int main(int argc, char **argv)
 {
-    char greeting[256] = "", byte;
+    char byte;
 
-    if (argc < 2)
+    if (argc != 2)
         return 2;
-    for (int i = 2; i < argc; i++) {
-        size_t at = strlen(greeting);
-        snprintf(greeting + at, sizeof greeting - at, "%s%s", argv[i], i + 1 < argc ? " " : "\n");
-    }
     polled[STDIN] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
     polled[LISTENER] = (struct pollfd){.fd = listen_at(argv[1]), .events = POLLIN};
     if (polled[LISTENER].fd < 0)
@@ -160,7 +159,7 @@ int main(int argc, char **argv)
             fail("poll");
         serve_ready();
         if (polled[LISTENER].revents != 0)
-            accept_all(greeting);
+            accept_all();
         if (polled[STDIN].revents != 0 && read(STDIN_FILENO, &byte, 1) <= 0)
             break;
     }
