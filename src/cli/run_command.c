@@ -211,6 +211,7 @@ static int start(struct run *run)
 
 #if !defined(__x86_64__)
     request.insecure_no_sandbox = cli_is_given(run->args, "--insecure-no-sandbox");
+    request.emulator = cli_value(run->args, "--emulator");
 #endif
     if (!host_image_path(KEEP_IMAGE, &run->arena, &request.keep_image, &err))
         return cli_fail_err(KEEP_IMAGE, &err);
@@ -253,6 +254,7 @@ static const struct cli_option options[] = {
 #if !defined(__x86_64__)
     {"--insecure-no-sandbox", NULL, NULL, "run the keep without seccomp, where there is none",
      false},
+    {"--emulator", "PROGRAM", NULL, "the path of an emulator that runs the keep", false},
 #endif
 };
 

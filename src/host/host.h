@@ -10,6 +10,7 @@ struct host_request {
     int boot_file;            /* the boot request (sallyport.h), at its start; borrowed */
     uint64_t timeout_ms;      /* 0: none. Then the keep is killed. */
     bool insecure_no_sandbox; /* only where a build has it */
+    const char *emulator;     /* likewise: the program that runs the image; NULL: the kernel does */
 };
 
 enum host_end {

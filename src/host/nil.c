@@ -31,6 +31,7 @@ struct failure {
 struct plan {
     int boot_socket, boot_file, image, report;
     bool with_filter;
+    const char *emulator, *image_path;
     pid_t parent;
 };
 
@@ -111,7 +112,7 @@ static void confine(void)
 _Noreturn static void become_keep(const struct plan *plan)
 {
     static char name[] = "broch-keep";
-    char *const argv[] = {name, NULL}, *const envp[] = {NULL};
+    char *argv[] = {name, NULL, NULL}, *envp[] = {NULL};
 
     if (dup2(plan->boot_socket, BOOT_SOCKET) < 0 || dup2(plan->boot_file, BOOT_FILE) < 0 ||
         dup3(plan->image, IMAGE_FD, O_CLOEXEC) < 0 ||
@@ -125,7 +126,12 @@ _Noreturn static void become_keep(const struct plan *plan)
         confine();
     else if (!send_listener(-1))
         child_fail("cannot reach the loader", errno);
-    (void)execveat(IMAGE_FD, "", argv, envp, AT_EMPTY_PATH);
+    if (plan->emulator != NULL) {
+        argv[1] = (char *)(uintptr_t)plan->image_path;
+        (void)execve(plan->emulator, argv, envp);
+    } else {
+        (void)execveat(IMAGE_FD, "", argv, envp, AT_EMPTY_PATH);
+    }
     child_fail("cannot start the keep", errno);
 }
 
@@ -299,6 +305,8 @@ static bool start(const struct host_request *request, struct descriptors *d, pid
                         .image = d->image,
                         .report = d->report_end,
                         .with_filter = !request->insecure_no_sandbox,
+                        .emulator = request->emulator,
+                        .image_path = request->keep_image,
                         .parent = getpid()};
 
     nil_filter_prepare(IMAGE_FD);
@@ -329,7 +337,7 @@ static bool nil_run(const struct host_request *request, struct host_result *out,
     pid_t child;
     int listener = -1;
 
-    if (request->insecure_no_sandbox && nil_has_filter)
+    if ((request->insecure_no_sandbox || request->emulator != NULL) && nil_has_filter)
         return err_set(err, ERR_UNSUPPORTED, "this build runs no keep without its sandbox",
                        ERR_NO_AT);
     if (!request->insecure_no_sandbox && !nil_has_filter)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -293,8 +294,10 @@ void supervisor_run(const struct supervisor *s)
             notification_run(s->listener, &buffers);
         else if (fds[0].revents != 0)
             fds[0].fd = -1;
-        if (fds[1].revents != 0 && !message_run(s->boot_socket))
+        if (fds[1].revents != 0 && !message_run(s->boot_socket)) {
+            (void)shutdown(s->boot_socket, SHUT_RDWR); /* nobody is to wait for an answer */
             fds[1].fd = -1;
+        }
     }
     free(buffers.request);
     free(buffers.response);
