@@ -12,8 +12,8 @@ COMPILERS = {
     ".cc": ["clang++-14", "-std=c++17", "-fno-exceptions", *CLANG, "{source}", "-o", "{out}"],
     # Debian's, which is the one that knows of Debian's library for wasm32
     ".rs": ["/usr/bin/rustc", "--target=wasm32-wasi", "--edition=2021", "-O", "{source}", "-o", "{out}"],
-    ".ts": ["node", "{npm}/assemblyscript/bin/asc.js", "{source}", "-O2", "--config",
-            "{npm}/@assemblyscript/wasi-shim/asconfig.json", "-o", "{out}"],
+    ".ts": ["node", "node_modules/assemblyscript/bin/asc.js", "{source}", "-O2", "--config",
+            "node_modules/@assemblyscript/wasi-shim/asconfig.json", "-o", "{out}"],
 }
 STDIO = "".join(f'[{name}]\nkind = "host"\n' for name in ("stdin", "stdout", "stderr"))
 
@@ -23,11 +23,10 @@ def compile_program(name, root, build):
     source, out = HERE / name, build / "programs" / f"{pathlib.Path(name).stem}.wasm"
     if not out.exists() or out.stat().st_mtime < max(p.stat().st_mtime for p in (source, pathlib.Path(__file__))):
         out.parent.mkdir(exist_ok=True)
-        places = {"source": source, "out": out, "npm": root / "build/npm/node_modules"}
-        command = [word.format(**places) for word in COMPILERS[source.suffix]]
-        # in this folder, where asc, which takes no absolute path for its library, finds it
+        command = [word.format(source=source, out=out) for word in COMPILERS[source.suffix]]
+        npm = root / "build/npm"  # asc looks for its library below the folder where it is started
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL,
-                              cwd=root, check=False)
+                              cwd=npm if source.suffix == ".ts" else root, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     return out
 

@@ -39,6 +39,6 @@ const keys = words.keys();
 keys.sort((x: string, y: string): i32 => (x < y ? -1 : x > y ? 1 : 0));
 for (let i = 0; i < keys.length; i++) show("word " + keys[i], words.get(keys[i]).toString());
 
-console.error("this is standard error");
+process.stderr.write("this is standard error\n"); // console.error writes to standard output
 if (args.length > 1 && args[1] == "fail") process.exit(7);
 assert(args.length < 8, "too many");
