@@ -71,7 +71,7 @@ def test_c_reads_the_package(broch, program, tmp_path):
     assert lines_of(done) == [f"{binascii.crc32(content):08x} {len(content)} /{name}"
                               for name, content in files.items()]
     missing = broch.run(package, "crc", "/data/none")
-    assert missing.returncode == 1 and missing.stderr.startswith("/data/none: No such file")
+    assert missing.returncode == 1 and "/data/none: No such file" in missing.stderr
 
 
 @pytest.mark.parametrize("size", [0, 1, 65536, 5_000_000])
