@@ -108,8 +108,7 @@ static enum vfs_error con_open(struct vfs_node *node, unsigned flags, struct vfs
     struct err err;
     uint16_t port;
 
-    if ((flags & VFS_OPEN_TRUNCATE) != 0)
-        return VFS_INVAL;
+    /* as for a FIFO, there is nothing to truncate: fopen(…, "w") writes to the connection */
     arena_init_fixed(&arena, memory, sizeof memory);
     if (!config_host_parse(text, &arena, &host, &port, &err))
         return VFS_INVAL;
