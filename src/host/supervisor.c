@@ -270,13 +270,13 @@ void supervisor_run(const struct supervisor *s)
     struct pollfd fds[2] = {{.fd = s->listener, .events = POLLIN},
                             {.fd = s->boot_socket, .events = POLLIN}};
     uint64_t flags = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
-    struct buffers buffers;
+    struct buffers buffers = {.request = NULL};
 
     if (s->listener < 0)
         log_debug("no listener for the keep's calls: a filter above this process has it");
     else
         (void)ioctl(s->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags); /* older kernels: slower */
-    if (!buffers_new(&buffers)) {
+    if (s->listener >= 0 && !buffers_new(&buffers)) {
         log_error("no memory to serve the keep's calls");
         fds[0].fd = -1;
     }

@@ -85,10 +85,8 @@ def test_functions(run, guest, record_property, name, args, env):
 
 
 def test_sockets(run, guest, record_property):
-    with socket.create_server(("127.0.0.1", 0)) as taken, socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port, taken_port = free.getsockname()[1], taken.getsockname()[1]
-        free.close()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port, taken_port = programs.free_port(), taken.getsockname()[1]
         config = (f'[stdout]\nkind = "host"\n[network.incoming.{port}]\nprot = "tcp"\n'
                   f'[network.incoming.{taken_port}]\nprot = "tcp"\n[network.outgoing.default]\nprot = "tcp"\n')
         judge(*run(guest("sock"), str(port), str(taken_port), config=config), record_property)

@@ -150,12 +150,12 @@ int main(int argc, char **argv)
         return 2;
     opening(argv[1], argv[2]);
     int listener = open_socket("net/lis/%s", argv[1], FD_NONBLOCK);
-    report("path_open", '+', "to listen", listener > ROOT, 1);
+    report("path_open", '+', "to listen", listener < 0 ? listener : 0, 0);
     w_fd_fdstat_get(listener, place(&s));
     HOLDS(fd_fdstat_get, "a socket", s.type == TYPE_SOCKET && s.flags == FD_NONBLOCK);
     REFUSED(sock_accept, "when nobody came", E_AGAIN, listener, 0, place(&fd));
     int client = open_socket("net/con/127.0.0.1:%s", argv[1], 0);
-    report("path_open", '+', "to connect", client > ROOT, 1);
+    report("path_open", '+', "to connect", client < 0 ? client : 0, 0);
     w_fd_fdstat_set_flags(listener, 0);
     WORKS(sock_accept, "who came", listener, 0, place(&fd));
     int server = (int)fd;
