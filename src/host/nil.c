@@ -126,13 +126,11 @@ _Noreturn static void become_keep(const struct plan *plan)
         confine();
     else if (!send_listener(-1))
         child_fail("cannot reach the loader", errno);
-    if (plan->emulator != NULL) {
-        argv[1] = (char *)(uintptr_t)plan->image_path;
-        (void)execve(plan->emulator, argv, envp);
-    } else {
-        (void)execveat(IMAGE_FD, "", argv, envp, AT_EMPTY_PATH);
-    }
-    child_fail("cannot start the keep", errno);
+    if (plan->emulator == NULL)
+        child_fail("cannot start the keep", nil_filter_exec(IMAGE_FD, argv, envp));
+    argv[1] = (char *)(uintptr_t)plan->image_path;
+    (void)execve(plan->emulator, argv, envp);
+    child_fail("cannot start the emulator", errno);
 }
 
 /* ---- the loader ---- */

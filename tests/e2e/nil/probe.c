@@ -41,6 +41,9 @@ static void forbidden_calls(void)
     TRY("openat2", SYS_openat2, AT_FDCWD, "/etc/passwd", text, 24);
     TRY("execve", SYS_execve, "/bin/true", none, none);
     TRY("execveat", SYS_execveat, AT_FDCWD, "/bin/true", none, none, 0);
+    /* the loader's way to start its image, whose descriptor does not matter to an absolute path */
+    TRY("execveat-path", SYS_execveat, 5, "/bin/true", none, none, AT_EMPTY_PATH);
+    TRY("execveat-image", SYS_execveat, 5, "", none, none, AT_EMPTY_PATH);
     TRY("fork", SYS_fork);
     TRY("clone", SYS_clone, SIGCHLD, 0, 0, 0, 0);
     TRY("clone3", SYS_clone3, text, 64);
@@ -110,8 +113,6 @@ static void allowed(void)
          mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
              ? -1
              : 0);
-    /* the number that the loader may start its image by: now another's */
-    TRY("execveat-again", SYS_execveat, 5, "", NULL, NULL, AT_EMPTY_PATH);
     show("close", close(fd));
 }
 
@@ -198,6 +199,29 @@ static void half_a_message(void)
     (void)!write(BOOT_SOCKET, "half", 4);
 }
 
+/* Asks, and does not wait for the answer. */
+static void gone(void)
+{
+    for (int i = 0; i < 50; i++)
+        say((struct keep_request){.number = KEEP_CALL_RESOLVE, .size = 9, .space = 272},
+            "localhost", 9);
+    _exit(3);
+}
+
+/* Asks for ever, and never reads an answer. */
+static void deaf(void)
+{
+    for (;;)
+        say((struct keep_request){.number = KEEP_CALL_ATTEST}, "", 0);
+}
+
+/* Begins a message, and makes a call that waits behind it. */
+static void stuck(void)
+{
+    half_a_message();
+    (void)syscall(KEEP_CALL_LOG, LOG_WARN, "never", 5);
+}
+
 static void crash(void)
 {
     volatile uintptr_t nowhere = 16;
@@ -216,6 +240,9 @@ static const struct {
     {"flood", flood},
     {"messages", messages},
     {"half-a-message", half_a_message},
+    {"gone", gone},
+    {"deaf", deaf},
+    {"stuck", stuck},
     {"crash", crash},
 };
 
