@@ -20,6 +20,11 @@ def programs(build, tmp_path_factory):
     return folder
 
 
+def list_calls(build):
+    """The table, from the compiled one."""
+    return subprocess.run([build / "tests/e2e/nil/list_calls"], capture_output=True, text=True, check=True).stdout
+
+
 @pytest.fixture
 def probe(programs, tmp_path):
     def run(mode, before=(), level="info", words=(), **options):
@@ -50,6 +55,14 @@ def test_forbidden(probe, before, mode, count):
         for call in ["openat", "ptrace", "io_uring_setup", "process_vm_readv"]:
             assert done.stderr.count(f"call={call} ") == 1, done.stderr
         assert 'refused="at all"' in done.stderr
+
+
+def test_the_table_is_enforced(probe, before, build):
+    """Whatever bit of an argument is wrong."""
+    done = probe("table", before)
+    said, tried = done.stdout.rsplit("tried ", 1)
+    bold = sum(line.count("**") // 2 for line in list_calls(build).splitlines())
+    assert said == "" and int(tried) > 30 * bold > 500
 
 
 def test_allowed(probe, before):
@@ -155,8 +168,7 @@ def test_keep_calls_go_over_the_socket(build, tmp_path, outer):
 # ---- from outside ----
 
 def listed_calls(build):
-    shown = subprocess.run([build / "tests/e2e/nil/list_calls"], capture_output=True, text=True, check=True)
-    return {name: int(number) for name, number in re.findall(r"^\| `(\w+)` \| (\d+) ", shown.stdout, re.MULTILINE)}
+    return {name: int(number) for name, number in re.findall(r"^\| `(\w+)` \| (\d+) ", list_calls(build), re.MULTILINE)}
 
 
 def calls_of_the_keep(trace):
@@ -231,6 +243,5 @@ def test_the_check_finds_a_foreign_call(tmp_path):
 
 
 def test_calls_md_is_the_table(build, root):
-    shown = subprocess.run([build / "tests/e2e/nil/list_calls"], capture_output=True, text=True, check=True)
-    assert (root / "docs/calls.md").read_text().endswith("\n" + shown.stdout), \
+    assert (root / "docs/calls.md").read_text().endswith("\n" + list_calls(build)), \
         "print it anew: build/release/tests/e2e/nil/list_calls"

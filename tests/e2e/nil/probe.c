@@ -100,6 +100,55 @@ static void forbidden_arguments(void)
     show("32-bit-getpid", result);
 }
 
+/* A value that the argument may have. */
+static int64_t fitting(const struct call_arg *arg)
+{
+    return arg->kind == CALL_ARG_IS || arg->kind == CALL_ARG_EITHER ? arg->value : 0;
+}
+
+static bool is_misfit(const struct call_arg *arg, int64_t value)
+{
+    switch (arg->kind) {
+    case CALL_ARG_MASK:
+        return (value & ~arg->value) != 0;
+    case CALL_ARG_IS: /* of a negative int the kernel takes the lower half */
+        return arg->value < 0 ? (int32_t)value != (int32_t)arg->value : value != arg->value;
+    case CALL_ARG_EITHER:
+        return value != arg->value && value != arg->other;
+    default:
+        return false;
+    }
+}
+
+/* Every enforced argument of the table, with each bit of a good value turned over: those calls that
+ * do not fit are made, and must be refused. */
+static void table(void)
+{
+    long tried = 0;
+
+    for (size_t i = 0; i < call_count; i++) {
+        const struct call *call = &calls[i];
+        int64_t args[6];
+        for (size_t k = 0; k < 6; k++)
+            args[k] = fitting(&call->args[k]);
+        for (size_t k = 0; k < 6; k++) {
+            int64_t good = args[k];
+            for (unsigned bit = 0; bit < 64; bit++) {
+                args[k] = (int64_t)((uint64_t)good ^ UINT64_C(1) << bit);
+                if (!is_misfit(&call->args[k], args[k]))
+                    continue;
+                tried++;
+                if (syscall(call->number, args[0], args[1], args[2], args[3], args[4], args[5]) !=
+                        -1 ||
+                    errno != ENOSYS)
+                    printf("%s, argument %zu, bit %u\n", call->name, k, bit);
+            }
+            args[k] = good;
+        }
+    }
+    printf("tried %ld\n", tried);
+}
+
 static void allowed(void)
 {
     struct sockaddr_in any = {.sin_family = AF_INET};
@@ -234,6 +283,7 @@ static const struct {
 } modes[] = {
     {"forbidden-calls", forbidden_calls},
     {"forbidden-arguments", forbidden_arguments},
+    {"table", table},
     {"allowed", allowed},
     {"descriptors", descriptors},
     {"keep-calls", keep_calls},
