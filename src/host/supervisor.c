@@ -313,7 +313,7 @@ void supervisor_run(const struct supervisor *s)
     while (fds[0].fd >= 0 || fds[1].fd >= 0) {
         if (poll(fds, COUNT_OF(fds), -1) < 0 && errno != EINTR)
             break;
-        if ((fds[0].revents & POLLIN) != 0)
+        if (listener >= 0 && (fds[0].revents & POLLIN) != 0)
             notification_run(listener, &buffers);
         else if (fds[0].revents != 0)
             fds[0].fd = -1;
