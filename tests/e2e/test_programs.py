@@ -48,6 +48,27 @@ def test_c_files(broch, program):
         "stdio", "descriptors", "names", "directories 500", f"package {module.stat().st_size}", "devices"]
 
 
+def test_c_soak_of_files(build, program, tmp_path, record_property):
+    """Memory and descriptors, of keep and loader, stay what they were; 1/20 of it unless --full."""
+    count = 100_000 if os.environ.get("BROCH_FULL") else 5_000
+    broch = programs.Broch([build / "src/cli/broch", "run"], tmp_path)
+    with broch.start(program("files.c"), "soak") as process:
+        def ask(number):
+            process.stdin.write(b"%d\n" % number)
+            process.stdin.flush()
+            assert process.stdout.readline() == b"%d\n" % number, process.stderr.read()
+            return [(programs.resident_kib(pid), programs.descriptor_count(pid))
+                    for pid in (process.pid, programs.keep_of(process.pid))]
+
+        before, after = ask(count // 10), ask(count * 9 // 10)
+        process.stdin.close()
+        assert process.wait(30) == 0
+    record_property("detail", f"{count} files; resident KiB and descriptors of loader and keep: "
+                    f"{before}, then {after}")
+    for (kib_before, fds_before), (kib, fds) in zip(before, after):
+        assert kib <= kib_before + 512 and fds == fds_before
+
+
 def test_c_arguments_and_environment(broch, program):
     module = program("tools.c")
     args = ["", "two words", "--", "-x", "gr\u00fcn", "\\"]
@@ -192,9 +213,10 @@ def test_rust_listens(broch, program, address):
         assert process.wait(30) == 0
 
 
-def test_rust_connects(broch, program):
-    """By a descriptor that the configuration connected."""
-    text, heard = "hello\n" + "long " * 50_000, []
+@pytest.fixture
+def shouter():
+    """The port of a server that answers one text, which a zero byte ends, in capitals; and what it heard."""
+    heard = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         def serve():
             connection, _ = server.accept()
@@ -210,12 +232,24 @@ def test_rust_connects(broch, program):
         server.settimeout(30)
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        config = (f'{STDIO_FILES}[[files]]\nkind = "connect"\nprot = "tcp"\nname = "other side"\n'
-                  f'host = "127.0.0.1"\nport = {server.getsockname()[1]}\n')
-        done = broch.run(program("std.rs"), "talk", stdin=text, config=config, dialect="Enarx.toml")
+        yield server.getsockname()[1], heard
         thread.join(30)
+
+
+def test_rust_connects(broch, program, shouter):
+    """By a descriptor that the configuration connected."""
+    text, (port, heard) = "hello\n" + "long " * 50_000, shouter
+    config = (f'{STDIO_FILES}[[files]]\nkind = "connect"\nprot = "tcp"\nname = "other side"\n'
+              f'host = "127.0.0.1"\nport = {port}\n')
+    done = broch.run(program("std.rs"), "talk", stdin=text, config=config, dialect="Enarx.toml")
     assert (done.returncode, done.stdout) == (0, text.upper()), done.stderr
     assert heard == [text.encode()]
+
+
+def test_rust_opens_a_connection(broch, program, shouter):
+    where = f"127.0.0.1:{shouter[0]}"
+    done = broch.run(program("std.rs"), "ask", where, config=programs.outgoing(where))
+    assert lines_of(done) == ["A QUESTION"] and shouter[1] == [b"a question"]
 
 
 def test_nobody_to_connect_to(broch, program):

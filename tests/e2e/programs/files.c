@@ -188,8 +188,36 @@ static void devices(void)
     puts("devices");
 }
 
+/* For each number that is asked for, so many files that come and go, under several names. */
+static void soak(void)
+{
+    char path[32], moved[32], linked[32], line[32];
+
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        long count = strtol(line, NULL, 10);
+        for (long i = 0; i < count; i++) {
+            snprintf(path, sizeof path, "/tmp/file-%ld", i);
+            snprintf(moved, sizeof moved, "/tmp/moved-%ld", i);
+            snprintf(linked, sizeof linked, "/tmp/link-%ld", i);
+            int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+            CHECK(fd >= 0 && write(fd, path, sizeof path) == sizeof path);
+            CHECK(rename(path, moved) == 0 && symlink(moved + 5, linked) == 0);
+            int again = open(linked, O_RDONLY);
+            CHECK(again >= 0 && read(again, line, sizeof line) == sizeof path);
+            CHECK(strcmp(line, path) == 0 && unlink(moved) == 0 && unlink(linked) == 0);
+            CHECK(open(linked, O_RDONLY) == -1 && close(fd) == 0 && close(again) == 0);
+        }
+        printf("%ld\n", count);
+        fflush(stdout);
+    }
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "soak") == 0) {
+        soak();
+        return 0;
+    }
     stdio();
     descriptors();
     names();

@@ -128,6 +128,17 @@ fn talk() -> io::Result<()> {
     Ok(())
 }
 
+/// The same by the path of the connection, which is a file.
+fn ask(whom: &str) -> io::Result<()> {
+    let path = format!("/net/con/{}", whom);
+    let mut file = fs::OpenOptions::new().read(true).write(true).open(path)?;
+    file.write_all(b"a question\0")?;
+    let mut answer = String::new();
+    file.read_to_string(&mut answer)?;
+    println!("{}", answer);
+    Ok(())
+}
+
 fn main() -> io::Result<()> {
     let args: Vec<String> = env::args().collect();
     match args.get(1).map(String::as_str) {
@@ -137,6 +148,7 @@ fn main() -> io::Result<()> {
         Some("lines") => lines()?,
         Some("serve") => serve(args[2].parse().expect("a number"))?,
         Some("talk") => talk()?,
+        Some("ask") => ask(&args[2])?,
         Some("panic") => panic!("as was asked"),
         _ => process::exit(2),
     }
