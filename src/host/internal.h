@@ -20,6 +20,8 @@ void nil_filter_prepare(int image);
 int nil_filter_install(int *listener);
 /* Installs the second one, after which sendmsg and seccomp are gone. */
 int nil_filter_close(void);
+/* Becomes the program of the descriptor `image`. Nobody else may, nor this once more. */
+int nil_filter_exec(int image, char *const argv[], char *const envp[]);
 
 /* ---- supervisor.c: serves a keep's calls ---- */
 

@@ -126,13 +126,11 @@ _Noreturn static void become_keep(const struct plan *plan)
         confine();
     else if (!send_listener(-1))
         child_fail("cannot reach the loader", errno);
-    if (plan->emulator != NULL) {
-        argv[1] = (char *)(uintptr_t)plan->image_path;
-        (void)execve(plan->emulator, argv, envp);
-    } else {
-        (void)execveat(IMAGE_FD, "", argv, envp, AT_EMPTY_PATH);
-    }
-    child_fail("cannot start the keep", errno);
+    if (plan->emulator == NULL)
+        child_fail("cannot start the keep", nil_filter_exec(IMAGE_FD, argv, envp));
+    argv[1] = (char *)(uintptr_t)plan->image_path;
+    (void)execve(plan->emulator, argv, envp);
+    child_fail("cannot start the emulator", errno);
 }
 
 /* ---- the loader ---- */
@@ -183,13 +181,14 @@ static void *serve(void *context)
     return NULL;
 }
 
-/* Waits for the end of the keep, or ends it when its time is over. */
+/* Waits for the end of the keep, or ends it when its time is over. False with errno. */
 static bool wait_for_end(pid_t child, uint64_t timeout_ms, struct host_result *out)
 {
     CLEANUP(os_closep) int pidfd = pidfd_open(child, 0);
     uint64_t now = os_monotonic_ns();
     struct deadline deadline = timeout_ms != 0 ? deadline_after(now, timeout_ms) : deadline_never();
     struct pollfd poll_of = {.fd = pidfd, .events = POLLIN};
+    int number = pidfd < 0 && timeout_ms != 0 ? errno : 0; /* nothing would end it in time */
     bool timed_out = false;
     int status;
 
@@ -197,11 +196,15 @@ static bool wait_for_end(pid_t child, uint64_t timeout_ms, struct host_result *o
         now = os_monotonic_ns();
         timed_out = deadline_passed(deadline, now);
     }
-    if (timed_out)
+    if (timed_out || number != 0)
         (void)kill(child, SIGKILL);
     while (waitpid(child, &status, 0) < 0) {
         if (errno != EINTR)
             return false;
+    }
+    if (number != 0) {
+        errno = number;
+        return false;
     }
     *out = WIFEXITED(status) ? (struct host_result){.end = HOST_EXITED, .code = WEXITSTATUS(status)}
                              : (struct host_result){.end = HOST_KILLED, .code = WTERMSIG(status)};
@@ -233,6 +236,8 @@ static bool attend(const struct host_request *request, pid_t child, struct descr
     struct timespec soon;
     pthread_t thread;
 
+    if (listener < 0 && !request->insecure_no_sandbox)
+        log_debug("no listener for the keep's calls: a filter above this process has it");
     supervisor = (struct supervisor){.listener = listener, .boot_socket = d->ours};
     d->ours = -1; /* the supervisor closes both */
     int number = pthread_create(&thread, NULL, serve, &supervisor);
@@ -242,11 +247,12 @@ static bool attend(const struct host_request *request, pid_t child, struct descr
         return err_set(err, ERR_IO, "cannot serve the keep", (uint64_t)number);
     }
     bool ok = wait_for_end(child, request->timeout_ms, out);
+    number = errno;
     (void)clock_gettime(CLOCK_REALTIME, &soon);
     soon.tv_sec += 1;
     if (pthread_timedjoin_np(thread, NULL, &soon) != 0)
         (void)pthread_detach(thread);
-    return ok || err_set(err, ERR_IO, "cannot wait for the keep", (uint64_t)errno);
+    return ok || err_set(err, ERR_IO, "cannot wait for the keep", (uint64_t)number);
 }
 
 /* A copy of a descriptor that is not in the child's way. */
@@ -348,6 +354,8 @@ static bool nil_run(const struct host_request *request, struct host_result *out,
         log_warn("the keep runs without a sandbox: its workload can do what you can");
     if (!fill_stdio())
         return err_set(err, ERR_IO, "cannot open /dev/null", (uint64_t)errno);
+    /* our parent may have left it ignored, and then children leave no exit code behind */
+    (void)signal(SIGCHLD, SIG_DFL);
     bool ok = open_descriptors(request, &d, err) && start(request, &d, &child, &listener, err) &&
               attend(request, child, &d, listener, out, err);
     descriptors_done(&d);

@@ -20,6 +20,28 @@ const bool nil_has_filter = true;
 /* Calls of the x32 ABI have this bit (asm/unistd.h). */
 #define X32_BIT 0x40000000u
 
+/* The only place that may start the keep. A filter cannot look at a path, and an absolute one would
+ * start any program of the host; but it sees where a call comes from. In the keep no system call
+ * ends at this address: its own program lies at another, chosen by the kernel, and it can make no
+ * memory executable, as the table has neither PROT_EXEC nor another call that would. */
+long nil_execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags);
+extern const char nil_execveat_called[];
+_Static_assert(SYS_execveat == 322, "the number below");
+__asm__(".pushsection .text\n"
+        ".hidden nil_execveat\n"
+        ".hidden nil_execveat_called\n"
+        ".globl nil_execveat, nil_execveat_called\n"
+        ".type nil_execveat, @function\n"
+        "nil_execveat:\n"
+        "    endbr64\n"
+        "    movq %rcx, %r10\n"
+        "    movl $322, %eax\n"
+        "    syscall\n"
+        "nil_execveat_called:\n"
+        "    ret\n"
+        ".size nil_execveat, . - nil_execveat\n"
+        ".popsection\n");
+
 /* Instructions: a listed call takes at most 2 + 6 arguments of 6. */
 #define FILTER_MAX 2048
 
@@ -41,17 +63,20 @@ static void emit_return(struct filter *f, uint32_t action)
     emit(f, BPF_RET | BPF_K, action, 0, 0);
 }
 
+static void load(struct filter *f, size_t at)
+{
+    emit(f, BPF_LD | BPF_W | BPF_ABS, (uint32_t)at, 0, 0);
+}
+
 /* Half of an argument: little-endian. */
 static void load_half(struct filter *f, unsigned arg, bool is_high)
 {
-    size_t at = offsetof(struct seccomp_data, args) + 8 * (size_t)arg + (is_high ? 4 : 0);
-
-    emit(f, BPF_LD | BPF_W | BPF_ABS, (uint32_t)at, 0, 0);
+    load(f, offsetof(struct seccomp_data, args) + 8 * (size_t)arg + (is_high ? 4 : 0));
 }
 
 static void load_number(struct filter *f)
 {
-    emit(f, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
+    load(f, offsetof(struct seccomp_data, nr));
 }
 
 /* The two instructions that jump over what follows them when the accumulator is, or has, not what
@@ -90,12 +115,28 @@ static void emit_arg(struct filter *f, unsigned index, const struct call_arg *ar
     }
 }
 
-/* Allows a call whose arguments fit; what does not fit goes on behind the block. */
-static void emit_call(struct filter *f, uint32_t number, const struct call_arg args[6])
+/* Checks that the call comes from the instruction before `address`. */
+static void emit_caller(struct filter *f, const char *address)
+{
+    uint64_t value = (uintptr_t)address;
+    size_t at = offsetof(struct seccomp_data, instruction_pointer);
+
+    load(f, at);
+    emit(f, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)value, 0, TO_BLOCK_END);
+    load(f, at + 4);
+    emit(f, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(value >> 32), 0, TO_BLOCK_END);
+}
+
+/* Allows a call whose arguments fit, from anywhere or from `caller` alone; what does not fit goes
+ * on behind the block. */
+static void emit_call(struct filter *f, uint32_t number, const struct call_arg args[6],
+                      const char *caller)
 {
     size_t start = f->size;
 
     emit(f, BPF_JMP | BPF_JEQ | BPF_K, number, 0, TO_BLOCK_END);
+    if (caller != NULL)
+        emit_caller(f, caller);
     for (unsigned i = 0; i < 6; i++)
         emit_arg(f, i, &args[i]);
     emit_return(f, SECCOMP_RET_ALLOW);
@@ -107,7 +148,7 @@ static void emit_call(struct filter *f, uint32_t number, const struct call_arg a
         if (f->code[i].jf == TO_BLOCK_END)
             f->code[i].jf = (uint8_t)left;
     }
-    if (f->size - start > 2) /* arguments were loaded over the number */
+    if (f->size - start > 2) /* something else was loaded over the number */
         load_number(f);
 }
 
@@ -115,7 +156,7 @@ static void emit_call(struct filter *f, uint32_t number, const struct call_arg a
 static void emit_start(struct filter *f)
 {
     f->size = 0;
-    emit(f, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
+    load(f, offsetof(struct seccomp_data, arch));
     emit(f, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
     emit_return(f, SECCOMP_RET_ERRNO | ENOSYS);
     load_number(f);
@@ -123,8 +164,8 @@ static void emit_start(struct filter *f)
     emit_return(f, SECCOMP_RET_ERRNO | ENOSYS);
 }
 
-/* The loader's own last steps. sendmsg and seccomp go away with the second filter; what is left can
- * start the keep's image once more at most. */
+/* The loader's own last steps. sendmsg and seccomp go away with the second filter, and the place
+ * that may start the image with the loader's memory. */
 static void emit_loader(struct filter *f, int image)
 {
     const struct call_arg any[6] = {{.kind = CALL_ARG_ANY}};
@@ -136,9 +177,9 @@ static void emit_loader(struct filter *f, int image)
         {.kind = CALL_ARG_IS, .value = AT_EMPTY_PATH},
     };
 
-    emit_call(f, SYS_sendmsg, any);
-    emit_call(f, SYS_seccomp, any);
-    emit_call(f, SYS_execveat, exec);
+    emit_call(f, SYS_sendmsg, any, NULL);
+    emit_call(f, SYS_seccomp, any, NULL);
+    emit_call(f, SYS_execveat, exec, nil_execveat_called);
 }
 
 static bool is_enforced(const struct call *call)
@@ -158,7 +199,7 @@ static void prepare(struct filter *f, int image, uint32_t otherwise)
     for (int enforced = 1; enforced >= 0; enforced--) {
         for (size_t i = 0; i < call_count; i++) {
             if (calls[i].home != CALL_KEEP && is_enforced(&calls[i]) == enforced)
-                emit_call(f, calls[i].number, calls[i].args);
+                emit_call(f, calls[i].number, calls[i].args, NULL);
         }
     }
     emit_loader(f, image);
@@ -172,8 +213,8 @@ void nil_filter_prepare(int image)
     prepare(&with_listener, image, SECCOMP_RET_USER_NOTIF);
     prepare(&without_listener, image, SECCOMP_RET_ERRNO | ENOSYS);
     emit_start(&closing);
-    emit_call(&closing, SYS_sendmsg, any);
-    emit_call(&closing, SYS_seccomp, any);
+    emit_call(&closing, SYS_sendmsg, any, NULL);
+    emit_call(&closing, SYS_seccomp, any, NULL);
     for (size_t i = 0; i < closing.size; i++) {
         if (closing.code[i].k == SECCOMP_RET_ALLOW && closing.code[i].code == (BPF_RET | BPF_K))
             closing.code[i].k = SECCOMP_RET_ERRNO | ENOSYS;
@@ -206,4 +247,9 @@ int nil_filter_install(int *listener)
 int nil_filter_close(void)
 {
     return install(&closing, 0) == 0 ? 0 : errno;
+}
+
+int nil_filter_exec(int image, char *const argv[], char *const envp[])
+{
+    return (int)-nil_execveat(image, "", argv, envp, AT_EMPTY_PATH);
 }

@@ -88,7 +88,9 @@ static int64_t serve_resolve(struct bytes name, struct keep_address out[KEEP_ADD
 
 static int64_t serve_log(uint64_t level, struct bytes text)
 {
-    if (level > LOG_DEBUG || text.size > KEEP_LOG_MAX)
+    if (text.size > KEEP_LOG_MAX)
+        return -EMSGSIZE;
+    if (level > LOG_DEBUG)
         return -EINVAL;
     log_event((enum log_level)level,
               (const struct log_field[]){log_bytes("msg", text), {.kind = LOG_END}});
@@ -110,7 +112,8 @@ static bool is_waiting(const struct notification *n)
     return ioctl(n->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
-/* Copies the keep's memory. 0 or a negative errno. */
+/* Copies the keep's memory. 0 or a negative errno; ENOSYS where the system forbids to look into it
+ * (Yama, containers): the keep then sends a message. */
 static int64_t copy_in(const struct notification *n, uint64_t address, void *out, size_t size)
 {
     struct iovec local = {.iov_base = out, .iov_len = size};
@@ -118,7 +121,10 @@ static int64_t copy_in(const struct notification *n, uint64_t address, void *out
 
     if (size == 0)
         return 0;
-    if (process_vm_readv((pid_t)n->request->pid, &local, 1, &remote, 1, 0) != (ssize_t)size)
+    ssize_t got = process_vm_readv((pid_t)n->request->pid, &local, 1, &remote, 1, 0);
+    if (got < 0 && (errno == EPERM || errno == ENOSYS))
+        return -ENOSYS;
+    if (got != (ssize_t)size)
         return -EFAULT;
     return is_waiting(n) ? 0 : -ESRCH;
 }
@@ -229,6 +235,20 @@ static bool read_all(int fd, void *out, size_t size)
     return os_read_exactly(fd, out, size, &got, &err) && got == size;
 }
 
+/* Not by write: a keep that is gone is no reason for a SIGPIPE. */
+static bool send_all(int fd, struct bytes bytes)
+{
+    while (bytes.size != 0) {
+        ssize_t step = send(fd, bytes.data, bytes.size, MSG_NOSIGNAL);
+        if (step < 0 && errno == EINTR)
+            continue;
+        if (step < 0)
+            return false;
+        bytes = bytes_after(bytes, (size_t)step);
+    }
+    return true;
+}
+
 static int64_t serve_message(const struct keep_request *request, struct bytes body,
                              struct keep_address found[KEEP_ADDRESSES_MAX])
 {
@@ -249,7 +269,6 @@ static bool message_run(int fd)
     static uint8_t body[KEEP_MESSAGE_MAX];
     struct keep_address found[KEEP_ADDRESSES_MAX];
     struct keep_request request;
-    struct err err;
 
     if (!read_all(fd, &request, sizeof request))
         return false;
@@ -261,31 +280,41 @@ static bool message_run(int fd)
         return false;
     int64_t result = serve_message(&request, bytes_from(body, request.size), found);
     struct keep_reply reply = {.result = result, .size = result > 0 ? (uint32_t)result : 0};
-    return os_write_fd(fd, bytes_from(&reply, sizeof reply), &err) &&
-           os_write_fd(fd, bytes_from(found, reply.size), &err);
+    return send_all(fd, bytes_from(&reply, sizeof reply)) &&
+           send_all(fd, bytes_from(found, reply.size));
+}
+
+/* Makes ready to take notifications from the listener; returns it, or -1: then the calls give
+ * ENOSYS, and keep calls come as messages. */
+static int listener_open(int listener, struct buffers *b)
+{
+    uint64_t flags = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
+
+    *b = (struct buffers){.request = NULL};
+    if (listener < 0)
+        return -1;
+    if (!buffers_new(b)) {
+        log_warn("the keep's calls cannot be served as such");
+        (void)close(listener);
+        return -1;
+    }
+    (void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags); /* older kernels: slower */
+    return listener;
 }
 
 void supervisor_run(const struct supervisor *s)
 {
-    struct pollfd fds[2] = {{.fd = s->listener, .events = POLLIN},
-                            {.fd = s->boot_socket, .events = POLLIN}};
-    uint64_t flags = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
     struct buffers buffers;
+    int listener = listener_open(s->listener, &buffers);
+    struct pollfd fds[2] = {{.fd = listener, .events = POLLIN},
+                            {.fd = s->boot_socket, .events = POLLIN}};
 
-    if (s->listener < 0)
-        log_debug("no listener for the keep's calls: a filter above this process has it");
-    else
-        (void)ioctl(s->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags); /* older kernels: slower */
-    if (!buffers_new(&buffers)) {
-        log_error("no memory to serve the keep's calls");
-        fds[0].fd = -1;
-    }
     /* a descriptor that is negative is not waited for */
     while (fds[0].fd >= 0 || fds[1].fd >= 0) {
         if (poll(fds, COUNT_OF(fds), -1) < 0 && errno != EINTR)
             break;
-        if ((fds[0].revents & POLLIN) != 0 && buffers.request != NULL && buffers.response != NULL)
-            notification_run(s->listener, &buffers);
+        if (listener >= 0 && (fds[0].revents & POLLIN) != 0)
+            notification_run(listener, &buffers);
         else if (fds[0].revents != 0)
             fds[0].fd = -1;
         if (fds[1].revents != 0 && !message_run(s->boot_socket)) {
@@ -296,6 +325,6 @@ void supervisor_run(const struct supervisor *s)
     free(buffers.request);
     free(buffers.response);
     (void)close(s->boot_socket);
-    if (s->listener >= 0)
-        (void)close(s->listener);
+    if (listener >= 0)
+        (void)close(listener);
 }

@@ -1,5 +1,9 @@
 /* The table of calls, from calls.def. Linux's numbers of the machine that this is compiled for. */
+#ifdef __x86_64__
+#include <asm/prctl.h>
+#endif
 #include <asm/unistd.h>
+#include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>

@@ -41,6 +41,9 @@ static void forbidden_calls(void)
     TRY("openat2", SYS_openat2, AT_FDCWD, "/etc/passwd", text, 24);
     TRY("execve", SYS_execve, "/bin/true", none, none);
     TRY("execveat", SYS_execveat, AT_FDCWD, "/bin/true", none, none, 0);
+    /* the loader's way to start its image, whose descriptor does not matter to an absolute path */
+    TRY("execveat-path", SYS_execveat, 5, "/bin/true", none, none, AT_EMPTY_PATH);
+    TRY("execveat-image", SYS_execveat, 5, "", none, none, AT_EMPTY_PATH);
     TRY("fork", SYS_fork);
     TRY("clone", SYS_clone, SIGCHLD, 0, 0, 0, 0);
     TRY("clone3", SYS_clone3, text, 64);
@@ -97,6 +100,55 @@ static void forbidden_arguments(void)
     show("32-bit-getpid", result);
 }
 
+/* A value that the argument may have. */
+static int64_t fitting(const struct call_arg *arg)
+{
+    return arg->kind == CALL_ARG_IS || arg->kind == CALL_ARG_EITHER ? arg->value : 0;
+}
+
+static bool is_misfit(const struct call_arg *arg, int64_t value)
+{
+    switch (arg->kind) {
+    case CALL_ARG_MASK:
+        return (value & ~arg->value) != 0;
+    case CALL_ARG_IS: /* of a negative int the kernel takes the lower half */
+        return arg->value < 0 ? (int32_t)value != (int32_t)arg->value : value != arg->value;
+    case CALL_ARG_EITHER:
+        return value != arg->value && value != arg->other;
+    default:
+        return false;
+    }
+}
+
+/* Every enforced argument of the table, with each bit of a good value turned over: those calls that
+ * do not fit are made, and must be refused. */
+static void table(void)
+{
+    long tried = 0;
+
+    for (size_t i = 0; i < call_count; i++) {
+        const struct call *call = &calls[i];
+        int64_t args[6];
+        for (size_t k = 0; k < 6; k++)
+            args[k] = fitting(&call->args[k]);
+        for (size_t k = 0; k < 6; k++) {
+            int64_t good = args[k];
+            for (unsigned bit = 0; bit < 64; bit++) {
+                args[k] = (int64_t)((uint64_t)good ^ UINT64_C(1) << bit);
+                if (!is_misfit(&call->args[k], args[k]))
+                    continue;
+                tried++;
+                if (syscall(call->number, args[0], args[1], args[2], args[3], args[4], args[5]) !=
+                        -1 ||
+                    errno != ENOSYS)
+                    printf("%s, argument %zu, bit %u\n", call->name, k, bit);
+            }
+            args[k] = good;
+        }
+    }
+    printf("tried %ld\n", tried);
+}
+
 static void allowed(void)
 {
     struct sockaddr_in any = {.sin_family = AF_INET};
@@ -110,8 +162,6 @@ static void allowed(void)
          mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
              ? -1
              : 0);
-    /* the number that the loader may start its image by: now another's */
-    TRY("execveat-again", SYS_execveat, 5, "", NULL, NULL, AT_EMPTY_PATH);
     show("close", close(fd));
 }
 
@@ -198,6 +248,29 @@ static void half_a_message(void)
     (void)!write(BOOT_SOCKET, "half", 4);
 }
 
+/* Asks, and does not wait for the answer. */
+static void gone(void)
+{
+    for (int i = 0; i < 50; i++)
+        say((struct keep_request){.number = KEEP_CALL_RESOLVE, .size = 9, .space = 272},
+            "localhost", 9);
+    _exit(3);
+}
+
+/* Asks for ever, and never reads an answer. */
+static void deaf(void)
+{
+    for (;;)
+        say((struct keep_request){.number = KEEP_CALL_ATTEST}, "", 0);
+}
+
+/* Begins a message, and makes a call that waits behind it. */
+static void stuck(void)
+{
+    half_a_message();
+    (void)syscall(KEEP_CALL_LOG, LOG_WARN, "never", 5);
+}
+
 static void crash(void)
 {
     volatile uintptr_t nowhere = 16;
@@ -210,12 +283,16 @@ static const struct {
 } modes[] = {
     {"forbidden-calls", forbidden_calls},
     {"forbidden-arguments", forbidden_arguments},
+    {"table", table},
     {"allowed", allowed},
     {"descriptors", descriptors},
     {"keep-calls", keep_calls},
     {"flood", flood},
     {"messages", messages},
     {"half-a-message", half_a_message},
+    {"gone", gone},
+    {"deaf", deaf},
+    {"stuck", stuck},
     {"crash", crash},
 };
 
