@@ -106,6 +106,18 @@ class Bench:
         return {name: statistics.median(values) for name, values in samples.items()}
 
 
+@contextlib.contextmanager
+def one_processor():
+    """What is started in the block shares one, and takes turns. On two, times hang on how often one waits
+    for the other and has to be woken: they differ threefold from run to run, whichever the peer."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 # Writing
 
 def write_to_file(bench, path, count, command):
@@ -118,20 +130,7 @@ def write_to_file(bench, path, count, command):
     return seconds
 
 
-@contextlib.contextmanager
-def one_processor():
-    """What is started in the block shares one."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(before)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
 def write_to_pipe(bench, count, command):
-    """Writer and reader take turns on one processor. On two, the times of both hang on which of them waits
-    for the other, and so on who is a little faster: they differ threefold from run to run."""
     with one_processor(), \
             subprocess.Popen(["wc", "-c"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
         seconds = bench.processor_seconds(command, reader.stdin)
@@ -193,7 +192,7 @@ def serving(command):
 def echo_figures(bench, report):
     ports = {"native": free_port(), "broch": free_port()}
     config = f'{STDIO}[network.incoming.{ports["broch"]}]\nprot = "tcp"\n'
-    with serving([bench.native("echo"), str(ports["native"])]), \
+    with one_processor(), serving([bench.native("echo"), str(ports["native"])]), \
             serving(bench.run_words("echo", ports["broch"], config=config)):
         for connections, requests in CONNECTIONS.items():
             count = requests // (10 if bench.quick else 1)

@@ -1,7 +1,6 @@
 /* An echo server of one loop around poll(): sends back what comes, on any number of connections,
  * until standard input ends; then says how much it was. The same source as a workload and natively,
- * where bench/wasi/bench_wasi.py compares the two.
- */
+ * where bench/wasi/bench_wasi.py compares the two. The argument is the port. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
