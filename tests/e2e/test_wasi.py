@@ -104,7 +104,7 @@ def test_ends(run, guest, how, number, code, said):
     seen["proc_exit" if how == "exit" else "proc_raise"][number > 255] += 1
 
 
-def test_a_function_of_another_type_is_refused(run, build, tmp_path):
+def test_a_function_of_another_type_is_refused(run, tmp_path):
     """The refusal of sched_yield, which takes nothing that could be wrong."""
     source, module = tmp_path / "m.c", tmp_path / "m.wasm"
     source.write_text('__attribute__((import_module("wasi_snapshot_preview1"), import_name("sched_yield")))\n'
