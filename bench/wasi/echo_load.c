@@ -69,7 +69,7 @@ static bool take_answer(struct connection *c, size_t size)
     if (got <= 0)
         fail("recv");
     if (memcmp(answer, request + (size - c->missing), (size_t)got) != 0) {
-        fputs("a wrong answer\n", stderr);
+        (void)fputs("a wrong answer\n", stderr);
         exit(1);
     }
     c->missing -= (size_t)got;
