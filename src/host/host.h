@@ -29,7 +29,8 @@ struct host_backend {
     const char *summary; /* one line */
     /* Whether it can be used on this machine. *why is a literal: what is missing. */
     bool (*is_available)(const char **why);
-    /* Starts a keep and returns when it has ended. ERR_IO, ERR_UNSUPPORTED. */
+    /* Starts a keep and returns when it has ended. A signal that ends this process, SIGKILL too,
+     * ends the keep; SIGCHLD is set to its default. ERR_IO, ERR_UNSUPPORTED. */
     bool (*run)(const struct host_request *request, struct host_result *out, struct err *err);
 };
 

@@ -52,9 +52,10 @@ const struct call *call_find(uint64_t number);
  *   resolve(name, size, out, out_size)    addresses of a host name: struct keep_address each;
  *                                         returns how many bytes; ENOENT when there is none
  *   log(level, text, size)                one line for the operator; enum log_level
- * A negative result is an errno. Where a call gives ENOSYS and is not answered, the keep sends it
- * as a message over the boot socket (descriptor BOOT_SOCKET): a struct keep_request with `size`
- * bytes behind it, answered by a struct keep_reply and its bytes. */
+ * A negative result is an errno: EINVAL a bad name or level, EMSGSIZE too long a text, EFAULT a
+ * pointer to nowhere. Where a call gives ENOSYS and is not answered, the keep sends it as a message
+ * over the boot socket (descriptor BOOT_SOCKET): a struct keep_request with `size` bytes behind it,
+ * answered by a struct keep_reply and its bytes. */
 
 #define KEEP_NAME_MAX 253       /* bytes of a host name, RFC 1035 §2.3.4 */
 #define KEEP_LOG_MAX 4096       /* bytes of a line */
