@@ -343,7 +343,8 @@ static void id_block_of_others(void **state)
     base64_equal(bytes, sizeof bytes,
                  json_string_value(json_object_get(root, "expected_id_block_b64")));
     assert_true(snp_id_block_parse(bytes_from(bytes, sizeof bytes), &again, &err));
-    assert_memory_equal(&again, &block, sizeof block);
+    assert_memory_equal(again.launch_digest, block.launch_digest, sizeof block.launch_digest);
+    assert_true(again.policy == block.policy && again.guest_svn == block.guest_svn);
     assert_true(snp_id_auth_verify(auth, &block, &keys, &err));
     assert_true(keys.has_author);
     base64_equal(keys.id_key_digest, sizeof keys.id_key_digest,
