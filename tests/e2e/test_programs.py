@@ -303,15 +303,15 @@ def test_flite_reads(broch, flite, text, words, sounds):
 def test_flite_speaks_over_the_network(broch, flite):
     """The sound goes, as a file that it believes to write, to a connection."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(60)
+        server.settimeout(240)
         there = "127.0.0.1:%d" % server.getsockname()[1]
         with broch.start(flite, "-t", "Hello world, this is a longer sentence.", "-o", f"/net/con/{there}",
                          config=programs.outgoing(there)) as process:
             connection, _ = server.accept()
             with connection:
-                connection.settimeout(60)
+                connection.settimeout(240)
                 sound = connection.makefile("rb").read()
-            assert process.wait(60) == 0
+            assert process.wait(240) == 0
     with wave.open(io.BytesIO(sound)) as file:
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 8000)
         samples = struct.unpack(f"<{file.getnframes()}h", file.readframes(file.getnframes()))
