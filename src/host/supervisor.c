@@ -86,14 +86,22 @@ static int64_t serve_resolve(struct bytes name, struct keep_address out[KEEP_ADD
     return count == 0 ? -ENOENT : (int64_t)(count * sizeof *out);
 }
 
+#define KEEP_PREFIX "keep: "
+
 static int64_t serve_log(uint64_t level, struct bytes text)
 {
     if (text.size > KEEP_LOG_MAX)
         return -EMSGSIZE;
     if (level > LOG_DEBUG)
         return -EINVAL;
-    log_event((enum log_level)level,
-              (const struct log_field[]){log_bytes("msg", text), {.kind = LOG_END}});
+    /* so that nobody takes the keep's word for the loader's */
+    uint8_t line[sizeof KEEP_PREFIX + KEEP_LOG_MAX];
+    struct writer w = writer_fixed(line, sizeof line);
+    writer_text(&w, KEEP_PREFIX);
+    writer_bytes(&w, text);
+    log_event(
+        (enum log_level)level,
+        (const struct log_field[]){log_bytes("msg", bytes_from(line, w.size)), {.kind = LOG_END}});
     return 0;
 }
 
