@@ -223,10 +223,14 @@ static enum vfs_error enter(struct mem_node *dir, struct bytes name, struct vfs_
 static void detached(struct mem_node *dir, struct vfs_node *node)
 {
     modified(dir);
-    if (is_mem(node)) {
-        mem_of(node)->stat.links--;
-        mem_of(node)->stat.changed_ns = dir->stat.changed_ns;
-    }
+    if (!is_mem(node))
+        return;
+    struct mem_node *n = mem_of(node);
+    n->stat.links--;
+    n->stat.changed_ns = dir->stat.changed_ns;
+    /* it may outlive the directory; while it is moved it has two links, the new one's parent */
+    if (node->ops == &directory_ops && n->stat.links == 0)
+        n->of.directory.parent = NULL;
 }
 
 /* Takes an entry away; its reference goes to the caller. */

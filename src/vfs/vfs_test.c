@@ -263,6 +263,21 @@ static void renaming(void **state)
     assert_int_equal(rename_to("tmp/.", "tmp/c"), VFS_INVAL);
 }
 
+/* The parent of a directory that is held may be freed before it: a move into it must not look. */
+static void moving_into_a_removed_directory(void **state)
+{
+    (void)state;
+    make_directory("tmp/a");
+    make_directory("tmp/a/b");
+    make_directory("tmp/d");
+    struct vfs_node *held = open_as("tmp/a/b", 0, VFS_OPEN_READ);
+    assert_int_equal(vfs_remove(vfs, root, bytes_of("tmp/a/b"), true), VFS_OK);
+    assert_int_equal(vfs_remove(vfs, root, bytes_of("tmp/a"), true), VFS_OK);
+    assert_int_equal(vfs_rename(vfs, root, bytes_of("tmp/d"), held, bytes_of("d")), VFS_NOENT);
+    vfs_node_drop(held);
+    assert_int_equal(rename_to("tmp/d", "tmp/d/d"), VFS_INVAL);
+}
+
 static void removing(void **state)
 {
     (void)state;
@@ -468,6 +483,7 @@ int main(void)
         TEST(the_budget_holds),
         TEST(removed_files_stay_open),
         TEST(renaming),
+        TEST(moving_into_a_removed_directory),
         TEST(removing),
         TEST(symlinks),
         TEST(paths),
