@@ -15,9 +15,9 @@ struct evidence_input {
     struct bytes evidence; /* a report or quote, as evidence_open gives it */
     const struct collateral *collateral;
     const struct evidence_policy *policy;
-    int64_t at;                      /* seconds since 1970 */
-    const uint8_t *report_data;      /* 64 bytes that it must be about; NULL: not judged */
-    struct signature_cache *cache;   /* of signatures verified before; may be NULL */
+    int64_t at;                    /* seconds since 1970 */
+    const uint8_t *report_data;    /* 64 bytes that it must be about; NULL: not judged */
+    struct signature_cache *cache; /* of signatures verified before; may be NULL */
 };
 
 /* What a file holds. */
@@ -27,9 +27,8 @@ enum evidence_kind { EVIDENCE_SNP, EVIDENCE_QUOTE };
  * request or certificate with Enarx's extension (DER or PEM), whose endorsements go to
  * `collateral` (NULL: they are left). ERR_FORMAT: there is none. *out borrows from the file and the
  * arena. */
-MUST_CHECK bool evidence_open(struct bytes file, struct arena *arena,
-                              struct collateral *collateral, enum evidence_kind *kind,
-                              struct bytes *out, struct err *err);
+MUST_CHECK bool evidence_open(struct bytes file, struct arena *arena, struct collateral *collateral,
+                              enum evidence_kind *kind, struct bytes *out, struct err *err);
 
 /* Makes every check. The verdict's texts are in the arena; false only when there is no memory for
  * anything. */
