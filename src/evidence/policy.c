@@ -13,7 +13,7 @@
 #define LIST_MAX 4096
 
 struct parse {
-    struct bytes text = {.size = 0};
+    struct bytes text;
     struct arena *arena;
     struct text_error *error;
 };
@@ -173,7 +173,7 @@ static bool read_list(const struct parse *p, const struct toml_value *value, voi
 
 struct word {
     const char *name;
-    uint64_t bits = 0;
+    uint64_t bits;
 };
 
 /* A list of words, each of which stands for bits. */
