@@ -282,6 +282,36 @@ static const EVP_MD *digest_of(enum simulated_maker maker)
     return maker == SIMULATED_AMD ? EVP_sha384() : EVP_sha256();
 }
 
+/* *size: what signature has room for, then what it has. */
+static bool sign(enum simulated_maker maker, EVP_PKEY *key, struct bytes message,
+                 uint8_t *signature, size_t *size)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    EVP_PKEY_CTX *key_context;
+
+    bool ok = context != NULL && EVP_PKEY_get_size(key) <= (int)*size &&
+              EVP_DigestSignInit(context, &key_context, digest_of(maker), NULL, key) == 1 &&
+              set_padding(maker, key_context) &&
+              EVP_DigestSign(context, signature, size, message.data, message.size) == 1;
+    EVP_MD_CTX_free(context);
+    return ok;
+}
+
+static bool signature_verifies(enum simulated_maker maker, EVP_PKEY *key, struct bytes message,
+                               struct bytes signature)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    EVP_PKEY_CTX *key_context;
+
+    bool ok =
+        context != NULL &&
+        EVP_DigestVerifyInit(context, &key_context, digest_of(maker), NULL, key) == 1 &&
+        set_padding(maker, key_context) &&
+        EVP_DigestVerify(context, signature.data, signature.size, message.data, message.size) == 1;
+    EVP_MD_CTX_free(context);
+    return ok;
+}
+
 /* Writes SEQUENCE { body, algorithm, signature }, which is how all things signed in X.509 look. */
 static bool write_signed(struct writer *w, enum simulated_maker maker, const struct writer *body,
                          EVP_PKEY *signer, struct err *err)
@@ -289,17 +319,10 @@ static bool write_signed(struct writer *w, enum simulated_maker maker, const str
     uint8_t signature[1 + SIGNATURE_SIZE_MAX] = {0}; /* the first: no unused bits */
     size_t size = SIGNATURE_SIZE_MAX;
     struct bytes message, whole;
-    EVP_PKEY_CTX *key_context;
 
     if (!writer_done(body, &message, err))
         return false;
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool ok = context != NULL && EVP_PKEY_get_size(signer) <= (int)SIGNATURE_SIZE_MAX &&
-              EVP_DigestSignInit(context, &key_context, digest_of(maker), NULL, signer) == 1 &&
-              set_padding(maker, key_context) &&
-              EVP_DigestSign(context, signature + 1, &size, message.data, message.size) == 1;
-    EVP_MD_CTX_free(context);
-    if (!ok)
+    if (!sign(maker, signer, message, signature + 1, &size))
         return simulated_fail(err, "cannot sign with this key");
 
     size_t mark = der_open(w, DER_SEQUENCE);
@@ -393,22 +416,6 @@ bool simulated_crl(const struct crl_form *form, EVP_PKEY *signer, struct writer 
 
 /* ---- reading back ---- */
 
-static bool signature_verifies(enum simulated_maker maker, EVP_PKEY *key, struct bytes message,
-                               struct bytes signature)
-{
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    EVP_PKEY_CTX *key_context;
-
-    bool ok =
-        context != NULL &&
-        EVP_DigestVerifyInit(context, &key_context, digest_of(maker), NULL, key) == 1 &&
-        set_padding(maker, key_context) &&
-        EVP_DigestVerify(context, signature.data, signature.size, message.data, message.size) == 1;
-    EVP_MD_CTX_free(context);
-    ERR_clear_error();
-    return ok;
-}
-
 /* The body with its head, which is what is signed, and the signature. Nothing follows it. */
 static bool take_signed(struct bytes der, enum simulated_maker maker, struct bytes *message,
                         struct reader *body, struct bytes *signature)
@@ -458,13 +465,26 @@ static bool body_fits(struct reader *body, enum simulated_maker maker, const cha
     return ok;
 }
 
+/* Whether the secret half of a key belongs to the other: its encoding has both. */
+static bool is_whole(enum simulated_maker maker, EVP_PKEY *key)
+{
+    uint8_t signature[SIGNATURE_SIZE_MAX];
+    size_t size = sizeof signature;
+    struct bytes message = bytes_of("is whole");
+
+    return sign(maker, key, message, signature, &size) &&
+           signature_verifies(maker, key, message, bytes_from(signature, size));
+}
+
 bool simulated_party_fits(const struct simulated_party *party, enum simulated_maker maker,
                           const char *subject, EVP_PKEY *signer)
 {
     struct reader body;
     struct bytes message, signature;
 
-    return take_signed(party->certificate, maker, &message, &body, &signature) &&
-           body_fits(&body, maker, subject, party->key) &&
-           signature_verifies(maker, signer, message, signature);
+    bool ok = take_signed(party->certificate, maker, &message, &body, &signature) &&
+              body_fits(&body, maker, subject, party->key) &&
+              signature_verifies(maker, signer, message, signature) && is_whole(maker, party->key);
+    ERR_clear_error();
+    return ok;
 }

@@ -73,7 +73,7 @@ MUST_CHECK bool simulated_crl(const struct crl_form *form, EVP_PKEY *signer, str
                               struct err *err);
 
 /* Whether a party's certificate is one that simulated_certificate may have made for its key, this
- * subject and this signer, to the last byte of its signature. */
+ * subject and this signer, to the last byte of its signature, and the key is whole. */
 bool simulated_party_fits(const struct simulated_party *party, enum simulated_maker maker,
                           const char *subject, EVP_PKEY *signer);
 
