@@ -56,10 +56,10 @@ bool simulated_sgx_extensions(EVP_PKEY *key, EVP_PKEY *signer, int depth, const 
     simulated_crl_point(w, crl_url);
     simulated_subject_key(w, key_id);
     if (depth == SIMULATED_END_ENTITY) {
-        simulated_key_usage(w, SIMULATED_KEY_USAGE_SIGN_AND_COMMIT);
+        simulated_key_usage(w, SIMULATED_USE_SIGN_AND_COMMIT);
         simulated_end_entity(w);
     } else {
-        simulated_key_usage(w, SIMULATED_KEY_USAGE_CERTIFICATES_AND_CRLS);
+        simulated_key_usage(w, SIMULATED_USE_CERTIFICATES_AND_CRLS);
         simulated_authority(w, depth);
     }
     return true;

@@ -82,14 +82,14 @@ static bool write_ca_extensions(const struct simulated_snp *roots, int party, st
     (void)snprintf(url, sizeof url, "https://simulated.invalid/vcek/v1/%s/crl",
                    snp_product_name(roots->product));
     if (party == ARK) {
-        simulated_key_usage(w, SIMULATED_KEY_USAGE_CERTIFICATES_AND_CRLS);
+        simulated_key_usage(w, SIMULATED_USE_CERTIFICATES_AND_CRLS);
         simulated_subject_key(w, id);
         simulated_authority(w, -1);
     } else {
         simulated_subject_key(w, id);
         simulated_authority_key(w, ark_id);
         simulated_authority(w, CHAIN_DEPTH_OF_ASK);
-        simulated_key_usage(w, SIMULATED_KEY_USAGE_CERTIFICATES);
+        simulated_key_usage(w, SIMULATED_USE_CERTIFICATES);
     }
     simulated_crl_point(w, url);
     return true;

@@ -197,9 +197,9 @@ static void standard_extension(struct writer *w, uint8_t arc, bool is_critical, 
     simulated_extension(w, bytes_from(oid, sizeof oid), is_critical, value);
 }
 
-void simulated_key_usage(struct writer *w, uint8_t bits)
+void simulated_key_usage(struct writer *w, uint8_t unused, uint8_t bits)
 {
-    const uint8_t value[] = {DER_BIT_STRING, 2, (uint8_t)__builtin_ctz(bits), bits};
+    const uint8_t value[] = {DER_BIT_STRING, 2, unused, bits};
 
     standard_extension(w, CE_KEY_USAGE, true, bytes_from(value, sizeof value));
 }

@@ -35,10 +35,12 @@ bool simulated_fail(struct err *err, const char *msg);
 
 void simulated_extension(struct writer *w, struct bytes oid, bool is_critical, struct bytes value);
 
-#define SIMULATED_KEY_USAGE_SIGN_AND_COMMIT 0xc0u /* digital signature, non-repudiation */
-#define SIMULATED_KEY_USAGE_CERTIFICATES 0x04u
-#define SIMULATED_KEY_USAGE_CERTIFICATES_AND_CRLS 0x06u
-void simulated_key_usage(struct writer *w, uint8_t bits);
+/* Each by its bits that are not used, then its bits. */
+#define SIMULATED_USE_SIGN_AND_COMMIT 6, 0xc0 /* digital signature, non-repudiation */
+#define SIMULATED_USE_CERTIFICATES_AND_CRLS 1, 0x06
+/* DER (X.690 §11.2.2) would count two; AMD counts one. */
+#define SIMULATED_USE_CERTIFICATES 1, 0x04
+void simulated_key_usage(struct writer *w, uint8_t unused, uint8_t bits);
 void simulated_subject_key(struct writer *w, const uint8_t id[SIMULATED_KEY_ID_SIZE]);
 void simulated_authority_key(struct writer *w, const uint8_t id[SIMULATED_KEY_ID_SIZE]);
 void simulated_end_entity(struct writer *w);
