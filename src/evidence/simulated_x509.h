@@ -93,8 +93,9 @@ void simulated_pem(struct writer *w, const char *label, struct bytes der);
 /* Certificates and keys of all parties, each certificate before its key. Secret. */
 MUST_CHECK bool simulated_parties_write(const struct simulated_party *parties, size_t count,
                                         struct writer *w, struct err *err);
-/* Reads exactly what simulated_parties_write writes for `count` parties: ERR_FORMAT. Certificates
- * go to the arena, keys to the caller, who frees those that are not NULL, also on failure. */
+/* Reads what simulated_parties_write writes, to the letter, for `count` parties: ERR_FORMAT.
+ * Certificates go to the arena, keys to the caller, who frees those that are not NULL, also on
+ * failure. */
 MUST_CHECK bool simulated_parties_parse(struct bytes pem, struct arena *arena,
                                         struct simulated_party *parties, size_t count,
                                         struct err *err);
