@@ -6,7 +6,7 @@
 #include <openssl/err.h>
 #include <stdio.h>
 
-#define LINE_SIZE 64u /* RFC 7468 §2 */
+#define LINE_SIZE ((size_t)64) /* RFC 7468 §2 */
 #define LINE_BYTES (LINE_SIZE / 4 * 3)
 #define KEY_LABEL "PRIVATE KEY"
 

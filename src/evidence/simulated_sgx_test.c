@@ -67,7 +67,7 @@ static struct bytes quote_of(const struct simulated_quoting *from, uint8_t fill)
 static uint32_t u32_at(struct bytes b, size_t at)
 {
     struct reader r = {.in = b, .at = at};
-    uint32_t value;
+    uint32_t value = 0;
 
     assert_true(reader_u32le(&r, &value));
     return value;

@@ -30,13 +30,12 @@ struct simulated_snp {
 
 /* What differs between products. */
 static const struct {
-    uint8_t ark_serial[3], ask_serial[3];
     const char *vcek_product;
-    uint8_t vcek_version;
+    uint8_t ark_serial[3], ask_serial[3], vcek_version;
 } products[] = {
-    [SNP_MILAN] = {{1, 0, 0}, {1, 0, 1}, "Milan-B0", 0},
-    [SNP_GENOA] = {{2, 0, 0}, {2, 0, 2}, "Genoa", 0},
-    [SNP_TURIN] = {{3, 0, 0}, {3, 0, 1}, "Turin", 1},
+    [SNP_MILAN] = {"Milan-B0", {1, 0, 0}, {1, 0, 1}, 0},
+    [SNP_GENOA] = {"Genoa", {2, 0, 0}, {2, 0, 2}, 0},
+    [SNP_TURIN] = {"Turin", {3, 0, 0}, {3, 0, 1}, 1},
 };
 
 static void party_name(enum snp_product product, int party, char name[NAME_SIZE])
