@@ -12,6 +12,8 @@
 #include <openssl/ec.h>
 #include <stdlib.h>
 
+#include "evidence/civil.h"
+
 #define CRL_NUMBER 1
 #define EVALUATION_NUMBER 1
 #define COMPONENT_COUNT 16
@@ -236,19 +238,19 @@ static bool write_signed(const struct simulated_sgx *roots, const char *name,
 /* The fields that both descriptions begin with. */
 static void write_head(struct writer *w, const char *id, int version, struct simulated_dates dates)
 {
-    char issued[SIMULATED_TIME_SIZE], next[SIMULATED_TIME_SIZE];
+    char issued[CIVIL_TEXT_SIZE], next[CIVIL_TEXT_SIZE];
 
-    simulated_time(dates.not_before, issued);
-    simulated_time(dates.not_after, next);
+    civil_format(dates.not_before, issued);
+    civil_format(dates.not_after, next);
     writer_format(w, "{\"id\":\"%s\",\"version\":%d,\"issueDate\":\"%s\",\"nextUpdate\":\"%s\"", id,
                   version, issued, next);
 }
 
 static void write_level_end(struct writer *w, struct simulated_dates dates, const char *status)
 {
-    char date[SIMULATED_TIME_SIZE];
+    char date[CIVIL_TEXT_SIZE];
 
-    simulated_time(dates.not_before, date);
+    civil_format(dates.not_before, date);
     writer_format(w, "},\"tcbDate\":\"%s\",\"tcbStatus\":\"%s\"}", date, status);
 }
 

@@ -7,6 +7,8 @@
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 
+#include "evidence/civil.h"
+
 #define VERSION_3 2u /* X.509 counts from zero */
 #define CRL_VERSION_2 1u
 #define PSS_SALT_SIZE 48
@@ -96,33 +98,13 @@ static void write_positive(struct writer *w, struct bytes magnitude)
     der_close(w, mark);
 }
 
-/* Milliseconds; beyond what fits, the nearest that does. */
-static int64_t milliseconds(int64_t seconds)
-{
-    int64_t ms;
-
-    if (!checked_mul(seconds, 1000, &ms))
-        return seconds < 0 ? INT64_MIN : INT64_MAX;
-    return ms;
-}
-
-void simulated_time(int64_t seconds, char out[SIMULATED_TIME_SIZE])
-{
-    char text[RFC3339_SIZE];
-
-    rfc3339_format(milliseconds(seconds), text);
-    memcpy(out, text, SIMULATED_TIME_SIZE - 2);
-    out[SIMULATED_TIME_SIZE - 2] = 'Z';
-    out[SIMULATED_TIME_SIZE - 1] = '\0';
-}
-
 /* RFC 5280 §4.1.2.5: years to 2049 have two digits, later ones four. */
 static void write_time(struct writer *w, int64_t seconds)
 {
     static const uint8_t digits[] = {0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18};
-    char text[SIMULATED_TIME_SIZE];
+    char text[CIVIL_TEXT_SIZE];
 
-    simulated_time(seconds, text);
+    civil_format(seconds, text);
     bool is_short = memcmp(text, "1950", 4) >= 0 && memcmp(text, "2049", 4) <= 0;
     size_t mark = der_open(w, is_short ? DER_UTC_TIME : DER_GENERALIZED_TIME);
     for (size_t i = is_short ? 2 : 0; i < sizeof digits; i++)

@@ -79,10 +79,6 @@ MUST_CHECK bool simulated_crl(const struct crl_form *form, EVP_PKEY *signer, str
 bool simulated_party_fits(const struct simulated_party *party, enum simulated_maker maker,
                           const char *subject, EVP_PKEY *signer);
 
-/* "2026-11-23T08:28:43Z" and a NUL. */
-#define SIMULATED_TIME_SIZE 21
-void simulated_time(int64_t seconds, char out[SIMULATED_TIME_SIZE]);
-
 /* ---- PEM ---- */
 
 #define SIMULATED_CERTIFICATE "CERTIFICATE"
