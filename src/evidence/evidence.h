@@ -5,47 +5,61 @@
 #include "base/base.h"
 #include "evidence/collateral.h"
 #include "evidence/policy.h"
-#include "evidence/signature_cache.h"
 #include "evidence/verdict.h"
 
 /* Larger than any report, quote or request with evidence in it. */
 #define EVIDENCE_SIZE_MAX ((size_t)256 << 10)
 
-struct evidence_input {
-    struct bytes evidence; /* a report or quote, as evidence_open gives it */
-    const struct collateral *collateral;
-    const struct evidence_policy *policy;
-    int64_t at;                      /* seconds since 1970 */
-    const uint8_t *report_data;      /* 64 bytes that it must be about; NULL: not judged */
-    struct signature_cache *cache;   /* of signatures verified before; may be NULL */
-};
+/* The pinned roots, and the signatures of chains that were found good before: what is worth keeping
+ * from one verification to the next. */
+struct verifier;
+
+/* ERR_MEMORY. */
+MUST_CHECK bool verifier_new(struct verifier **out, struct err *err);
+void verifier_free(struct verifier *verifier);
 
 /* What a file holds. */
 enum evidence_kind { EVIDENCE_SNP, EVIDENCE_QUOTE };
+
+struct evidence_input {
+    enum evidence_kind kind;
+    struct bytes evidence; /* a report or quote, as evidence_open gives it */
+    const struct collateral *collateral;
+    const struct evidence_policy *policy;
+    int64_t at;                 /* seconds since 1970 */
+    const uint8_t *report_data; /* 64 bytes that it must be about; NULL: not judged */
+};
 
 /* Finds the report or quote in a file: raw, in hexadecimal, in Azure's HCL report, in a certificate
  * request or certificate with Enarx's extension (DER or PEM), whose endorsements go to
  * `collateral` (NULL: they are left). ERR_FORMAT: there is none. *out borrows from the file and the
  * arena. */
-MUST_CHECK bool evidence_open(struct bytes file, struct arena *arena,
-                              struct collateral *collateral, enum evidence_kind *kind,
-                              struct bytes *out, struct err *err);
+MUST_CHECK bool evidence_open(struct bytes file, struct arena *arena, struct collateral *collateral,
+                              enum evidence_kind *kind, struct bytes *out, struct err *err);
 
-/* Makes every check. The verdict's texts are in the arena; false only when there is no memory for
- * anything. */
-void evidence_verify(const struct evidence_input *input, struct arena *arena,
-                     struct verdict *verdict);
+/* Makes every check. The verdict's texts are in the arena. */
+void evidence_verify(struct verifier *verifier, const struct evidence_input *input,
+                     struct arena *arena, struct verdict *verdict);
 
-/* A field of evidence, as words. */
+/* What a file says of itself, judged by nobody, as words. */
 struct fact {
     const char *name, *value;
 };
 
-struct facts {
-    struct fact *items;
+#define FACTS_MAX 48 /* of one thing */
+
+struct fact_item {
+    const char *kind; /* "snp report", "quote", "certificate", "crl", "tcb info", "qe identity" */
+    struct fact facts[FACTS_MAX];
     size_t count;
 };
 
-/* What a report or quote says of itself, judged by nobody. ERR_FORMAT, ERR_UNSUPPORTED. */
-MUST_CHECK bool evidence_facts(struct bytes evidence, struct arena *arena, struct facts *out,
+struct fact_list {
+    struct fact_item *items;
+    size_t count;
+};
+
+/* Everything that a file of evidence or endorsements holds. ERR_FORMAT, ERR_UNSUPPORTED, ERR_LIMIT,
+ * ERR_MEMORY. Texts are in the arena. */
+MUST_CHECK bool evidence_facts(struct bytes file, struct arena *arena, struct fact_list *out,
                                struct err *err);

@@ -1,4 +1,5 @@
-/* What a verifier accepts: reference values, floors, and what may be tolerated. The defaults refuse.
+/* What a verifier accepts: reference values, floors, and what may be tolerated. The defaults
+ * refuse.
  *
  * As TOML (docs/evidence-policy.md describes each key):
  *
@@ -39,9 +40,8 @@
  *
  *     [intel]                       # SGX and TDX
  *     tcb_statuses = ["UpToDate"]
- *     advisories = []               # tolerated: "INTEL-SA-00615", or { id = "…", until = 2026-12-31 }
- *     tcb_evaluation_min = 0
- *     ppids = []                    # 16 bytes; empty: any platform
+ *     advisories = []               # tolerated: "INTEL-SA-00615", or { id = "…", until =
+ * 2026-12-31 } tcb_evaluation_min = 0 ppids = []                    # 16 bytes; empty: any platform
  *
  *     [sgx]
  *     mrenclaves = []

@@ -95,8 +95,8 @@ struct simulated_quoting;
 
 MUST_CHECK bool simulated_quoting_new(const struct simulated_sgx *roots,
                                       const struct simulated_platform *platform,
-                                      struct simulated_dates dates,
-                                      struct simulated_quoting **out, struct err *err);
+                                      struct simulated_dates dates, struct simulated_quoting **out,
+                                      struct err *err);
 void simulated_quoting_free(struct simulated_quoting *quoting);
 /* A quote of version 3 about an enclave's report body (the first 384 bytes of REPORT), with the PCK
  * chain in it. */

@@ -79,7 +79,7 @@ static bool put_key(EVP_PKEY *key, uint8_t out[SNP_PUBLIC_KEY_SIZE], struct err 
 {
     uint8_t x[P384_SIZE], y[P384_SIZE];
 
-    if (!crypto_p384_coordinates(key, x, y, err))
+    if (!crypto_coordinates(CRYPTO_P384, key, x, y, err))
         return false;
     memset(out, 0, SNP_PUBLIC_KEY_SIZE);
     out[0] = CURVE_P384;
@@ -102,7 +102,7 @@ static bool take_key(const uint8_t in[SNP_PUBLIC_KEY_SIZE], EVP_PKEY **out, stru
         if (in[i] != 0)
             return err_set(err, ERR_FORMAT, "bytes follow a key, at offset", i);
     }
-    return crypto_p384_public(x, y, out, err);
+    return crypto_public(CRYPTO_P384, x, y, out, err);
 }
 
 static bool put_signature(EVP_PKEY *key, struct bytes message, uint8_t out[SNP_SIGNATURE_SIZE],
@@ -110,7 +110,7 @@ static bool put_signature(EVP_PKEY *key, struct bytes message, uint8_t out[SNP_S
 {
     uint8_t r[P384_SIZE], s[P384_SIZE];
 
-    if (!crypto_p384_sign(key, message, r, s, err))
+    if (!crypto_sign(CRYPTO_P384, key, message, r, s, err))
         return false;
     memset(out, 0, SNP_SIGNATURE_SIZE);
     put_number(out, r);
@@ -128,7 +128,7 @@ static bool verify_signature(const uint8_t key_bytes[SNP_PUBLIC_KEY_SIZE], struc
         return err_set(err, ERR_FORMAT, "a signature is too large for P-384", ERR_NO_AT);
     if (!take_key(key_bytes, &key, err))
         return false;
-    bool ok = crypto_p384_verify(key, message, r, s, err);
+    bool ok = crypto_verify(CRYPTO_P384, key, message, r, s, err);
     EVP_PKEY_free(key);
     return ok;
 }

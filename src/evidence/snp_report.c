@@ -216,5 +216,5 @@ bool snp_report_verify_signature(const struct snp_report *report, EVP_PKEY *key,
     }
     crypto_reverse(report->signature_r, P384_SIZE, r);
     crypto_reverse(report->signature_s, P384_SIZE, s);
-    return crypto_p384_verify(key, report->signed_bytes, r, s, err);
+    return crypto_verify(CRYPTO_P384, key, report->signed_bytes, r, s, err);
 }

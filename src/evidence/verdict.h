@@ -1,4 +1,5 @@
-/* What a verifier says: every check that belongs to a technology, with its result and the reason. */
+/* What a verifier says: every check that belongs to a technology, with its result and the reason.
+ */
 #pragma once
 
 #include "base/base.h"
@@ -36,7 +37,7 @@ struct check {
 
 struct verdict {
     enum technology technology;
-    bool is_simulated; /* the chain ends in a root of a simulated platform */
+    bool is_simulated;                /* the chain ends in a root of a simulated platform */
     struct check checks[CHECK_COUNT]; /* those of other technologies are not made, and not meant */
     struct arena *arena;              /* of the texts; memory that runs out refuses */
     const char *tcb_status;           /* SGX and TDX: the converged status, "" when there is none */

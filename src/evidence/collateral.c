@@ -1,0 +1,322 @@
+/* Endorsements that come as certificates and lists; what kind a file is. */
+#include "evidence/collateral_parts.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdlib.h>
+
+/* All that can be added, and the texts of JSON documents. */
+#define ARENA_LIMIT ((size_t)8 << 20)
+
+bool collateral_new(struct collateral **out, struct err *err)
+{
+    struct collateral *c = calloc(1, sizeof *c);
+
+    if (c == NULL)
+        return err_set(err, ERR_MEMORY, "no memory for collateral", ERR_NO_AT);
+    arena_init(&c->arena, arena_heap, ARENA_LIMIT);
+    *out = c;
+    return true;
+}
+
+void collateral_free(struct collateral *c)
+{
+    if (c == NULL)
+        return;
+    for (size_t i = 0; i < c->certificate_count; i++)
+        certificate_done(&c->certificates[i]);
+    for (size_t i = 0; i < c->crl_count; i++)
+        crl_done(&c->crls[i]);
+    arena_done(&c->arena);
+    free(c);
+}
+
+bool collateral_keep(struct collateral *c, struct bytes in, struct bytes *out, struct err *err)
+{
+    uint8_t *copy = arena_alloc(&c->arena, in.size, 1);
+
+    if (copy == NULL)
+        return err_set(err, ERR_MEMORY, "no memory for collateral", ERR_NO_AT);
+    if (in.size != 0)
+        memcpy(copy, in.data, in.size);
+    *out = bytes_from(copy, in.size);
+    return true;
+}
+
+bool collateral_add_certificate(struct collateral *c, struct bytes der, struct err *err)
+{
+    struct bytes copy;
+
+    for (size_t i = 0; i < c->certificate_count; i++) {
+        if (bytes_equal(c->certificates[i].der, der))
+            return true; /* chains repeat their roots */
+    }
+    if (c->certificate_count == COLLATERAL_CERTIFICATES_MAX)
+        return err_set(err, ERR_LIMIT, "more certificates than", COLLATERAL_CERTIFICATES_MAX);
+    if (!collateral_keep(c, der, &copy, err) ||
+        !certificate_parse(copy, &c->certificates[c->certificate_count], err))
+        return false;
+    c->certificate_count++;
+    return true;
+}
+
+bool collateral_add_crl(struct collateral *c, struct bytes der, struct err *err)
+{
+    struct bytes copy;
+
+    if (c->crl_count == COLLATERAL_CRLS_MAX)
+        return err_set(err, ERR_LIMIT, "more revocation lists than", COLLATERAL_CRLS_MAX);
+    if (!collateral_keep(c, der, &copy, err) || !crl_parse(copy, &c->crls[c->crl_count], err))
+        return false;
+    c->crl_count++;
+    return true;
+}
+
+/* One block. *is_end: there was none left. */
+static bool add_pem_block(struct collateral *c, BIO *bio, bool *is_end, struct err *err)
+{
+    char *label = NULL, *header = NULL;
+    uint8_t *der = NULL;
+    long size = 0;
+    bool ok;
+
+    *is_end = PEM_read_bio(bio, &label, &header, &der, &size) != 1;
+    if (*is_end) {
+        ok = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE ||
+             err_set(err, ERR_FORMAT, "a PEM block is damaged", ERR_NO_AT);
+        ERR_clear_error();
+    } else if (header[0] != 0) {
+        ok = err_set(err, ERR_FORMAT, "a PEM block has headers", ERR_NO_AT);
+    } else if (strcmp(label, PEM_STRING_X509) == 0) {
+        ok = collateral_add_certificate(c, bytes_from(der, (size_t)size), err);
+    } else if (strcmp(label, PEM_STRING_X509_CRL) == 0) {
+        ok = collateral_add_crl(c, bytes_from(der, (size_t)size), err);
+    } else {
+        ok = err_set(err, ERR_FORMAT, "PEM of a kind that is no endorsement", ERR_NO_AT);
+    }
+    OPENSSL_free(label);
+    OPENSSL_free(header);
+    OPENSSL_free(der);
+    return ok;
+}
+
+bool collateral_add_pem(struct collateral *c, struct bytes text, struct err *err)
+{
+    BIO *bio = BIO_new_mem_buf(text.data, (int)text.size);
+    bool ok = bio != NULL || err_set(err, ERR_MEMORY, "no memory for PEM", ERR_NO_AT);
+    bool is_end = false;
+
+    for (size_t blocks = 0; ok && !is_end; blocks++) {
+        ok = add_pem_block(c, bio, &is_end, err);
+        if (ok && is_end && blocks == 0)
+            ok = err_set(err, ERR_FORMAT, "there is no PEM block", ERR_NO_AT);
+    }
+    BIO_free(bio);
+    return ok;
+}
+
+/* DER: a certificate, a list, or a PkiPath. They begin alike: what tells them apart is the first
+ * element inside, and the first of that. */
+static bool add_der(struct collateral *c, struct bytes file, struct err *err)
+{
+    struct reader r = reader_of(file), outer, inner;
+    struct bytes element;
+    uint8_t tag;
+
+    if (!der_enter(&r, DER_SEQUENCE, &outer) || !reader_at_end(&r) ||
+        !der_next_is(&outer, DER_SEQUENCE))
+        return err_set(err, ERR_FORMAT, "this is no certificate or revocation list", ERR_NO_AT);
+    struct reader look = outer;
+    if (!der_enter(&look, DER_SEQUENCE, &inner))
+        return err_set(err, ERR_FORMAT, "this is no certificate or revocation list", ERR_NO_AT);
+    if (der_next_is(&inner, DER_SEQUENCE)) { /* a certificate within: a path of them */
+        while (!reader_at_end(&outer)) {
+            size_t start = outer.at;
+            if (!der_any(&outer, &tag, &element))
+                return err_set(err, ERR_FORMAT, "a PkiPath ends early, at offset", outer.at);
+            struct bytes whole = bytes_after(bytes_before(outer.in, outer.at), start);
+            if (!collateral_add_certificate(c, whole, err))
+                return false;
+        }
+        return true;
+    }
+    /* version [0] of a certificate; INTEGER of a list */
+    return der_next_is(&inner, DER_INTEGER) ? collateral_add_crl(c, file, err)
+                                            : collateral_add_certificate(c, file, err);
+}
+
+/* ---- AMD's extended report: entries of GUID, offset, size; a zero GUID ends them ---- */
+
+#define TABLE_ENTRIES_MAX 16u
+
+/* 56421 (GHCB), "SNP extended guest request": ARK, ASK, VCEK, VLEK, and the revocation list. */
+static const uint8_t table_guids[][16] = {
+    {0xc0, 0xb4, 0x06, 0xa4, 0xa8, 0x03, 0x49, 0x52, 0x97, 0x43, 0x3f, 0xb6, 0x01, 0x4c, 0xd0,
+     0xae},
+    {0x4a, 0xb7, 0xb3, 0x79, 0xbb, 0xac, 0x4f, 0xe4, 0xa0, 0x2f, 0x05, 0xae, 0xf3, 0x27, 0xc7,
+     0x82},
+    {0x63, 0xda, 0x75, 0x8d, 0xe6, 0x64, 0x45, 0x64, 0xad, 0xc5, 0xf4, 0xb9, 0x3b, 0xe8, 0xac,
+     0xcd},
+    {0xa8, 0x07, 0x4b, 0xc2, 0xa2, 0x5a, 0x48, 0x3e, 0xaa, 0xe6, 0x39, 0xc0, 0x45, 0xa0, 0xb8,
+     0xa1},
+    {0x92, 0xf8, 0x1b, 0xc3, 0x58, 0x11, 0x4d, 0x3d, 0x97, 0xff, 0xd1, 0x9f, 0x88, 0xdc, 0x67,
+     0xea},
+};
+
+static bool is_table_guid(struct bytes guid)
+{
+    for (size_t i = 0; i < COUNT_OF(table_guids); i++) {
+        if (bytes_equal(guid, bytes_from(table_guids[i], sizeof table_guids[i])))
+            return true;
+    }
+    return false;
+}
+
+struct table_entry {
+    struct bytes guid, content;
+};
+
+static bool is_zero(struct bytes b)
+{
+    for (size_t i = 0; i < b.size; i++) {
+        if (b.data[i] != 0)
+            return false;
+    }
+    return true;
+}
+
+/* The entry at r; an empty content at the end of the table. */
+static bool read_table_entry(struct reader *r, struct table_entry *out, struct err *err)
+{
+    uint32_t offset, size;
+    size_t at = r->at;
+
+    if (!reader_bytes(r, sizeof table_guids[0], &out->guid) || !reader_u32le(r, &offset) ||
+        !reader_u32le(r, &size))
+        return err_set(err, ERR_FORMAT, "the certificate table has no end, at offset", at);
+    out->content = bytes_from(NULL, 0);
+    if (is_zero(out->guid))
+        return (offset == 0 && size == 0) ||
+               err_set(err, ERR_FORMAT, "the certificate table ends oddly, at offset", at);
+    struct reader content = reader_of(r->in);
+    if (size == 0 || !reader_seek(&content, offset) || !reader_bytes(&content, size, &out->content))
+        return err_set(err, ERR_FORMAT, "a certificate lies outside its table, at offset", at);
+    return true;
+}
+
+static bool read_table(struct bytes file, struct table_entry entries[TABLE_ENTRIES_MAX],
+                       size_t *count, struct err *err)
+{
+    struct reader r = reader_of(file);
+
+    for (*count = 0; *count < TABLE_ENTRIES_MAX; ++*count) {
+        struct table_entry *entry = &entries[*count];
+        if (!read_table_entry(&r, entry, err))
+            return false;
+        if (entry->content.size == 0)
+            break;
+        for (size_t i = 0; i < *count; i++) {
+            if (bytes_equal(entries[i].guid, entry->guid))
+                return err_set(err, ERR_FORMAT, "two certificates have one GUID, entry", *count);
+        }
+    }
+    if (*count == TABLE_ENTRIES_MAX)
+        return err_set(err, ERR_LIMIT, "a certificate table has more entries than",
+                       TABLE_ENTRIES_MAX);
+    for (size_t i = 0; i < *count; i++) {
+        if (entries[i].content.data < file.data + r.at)
+            return err_set(err, ERR_FORMAT, "a certificate overlaps its table, entry", i);
+    }
+    return true;
+}
+
+static bool add_table(struct collateral *c, struct bytes file, struct err *err)
+{
+    struct table_entry entries[TABLE_ENTRIES_MAX];
+    size_t count;
+
+    if (!read_table(file, entries, &count, err))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        /* clouds put certificates of their own there, which say nothing to us */
+        if (!is_table_guid(entries[i].guid))
+            continue;
+        struct bytes content = entries[i].content;
+        bool is_pem = bytes_starts_with(content, bytes_of("-----BEGIN"));
+        if (!(is_pem ? collateral_add_pem(c, content, err) : add_der(c, content, err)))
+            return false;
+    }
+    return true;
+}
+
+/* ---- texts that stand for others ---- */
+
+/* Percent-encoded, as a header of Intel's service. */
+static bool add_percent(struct collateral *c, struct bytes text, struct err *err)
+{
+    uint8_t *decoded = arena_alloc(&c->arena, text.size, 1);
+    size_t size = 0, got;
+
+    if (decoded == NULL)
+        return err_set(err, ERR_MEMORY, "no memory for collateral", ERR_NO_AT);
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] != '%') {
+            decoded[size++] = text.data[i];
+            continue;
+        }
+        struct bytes digits = bytes_before(bytes_after(text, i + 1), 2);
+        if (digits.size != 2 || !hex_decode(digits, &decoded[size], 1, &got, err))
+            return err_set(err, ERR_FORMAT, "'%' without two digits, at offset", i);
+        size++;
+        i += 2;
+    }
+    return collateral_add_pem(c, bytes_from(decoded, size), err);
+}
+
+static bool add_hex(struct collateral *c, struct bytes text, struct err *err)
+{
+    uint8_t *decoded = arena_alloc(&c->arena, text.size / 2, 1);
+    size_t size;
+
+    if (decoded == NULL)
+        return err_set(err, ERR_MEMORY, "no memory for collateral", ERR_NO_AT);
+    return hex_decode(text, decoded, text.size / 2, &size, err) &&
+           add_der(c, bytes_from(decoded, size), err);
+}
+
+static struct bytes without_spaces(struct bytes text)
+{
+    while (text.size != 0 && strchr(" \t\r\n", text.data[0]) != NULL && text.data[0] != 0)
+        text = bytes_after(text, 1);
+    while (text.size != 0 && text.data[text.size - 1] != 0 &&
+           strchr(" \t\r\n", text.data[text.size - 1]) != NULL)
+        text.size--;
+    return text;
+}
+
+/* Whether PEM begins somewhere: certificates often have words before them. */
+static bool has_pem(struct bytes file)
+{
+    return memmem(file.data, file.size, "-----BEGIN ", 11) != NULL;
+}
+
+bool collateral_add(struct collateral *c, struct bytes file, struct err *err)
+{
+    struct bytes text = without_spaces(file);
+
+    if (file.size > COLLATERAL_FILE_MAX)
+        return err_set(err, ERR_LIMIT, "collateral is too large, in bytes", file.size);
+    if (text.size == 0)
+        return err_set(err, ERR_FORMAT, "the file is empty", ERR_NO_AT);
+    if (is_table_guid(bytes_before(file, sizeof table_guids[0])))
+        return add_table(c, file, err);
+    if (text.data[0] == '{')
+        return collateral_add_json(c, text, err);
+    if (bytes_starts_with(text, bytes_of("-----BEGIN%20")))
+        return add_percent(c, text, err);
+    if (bytes_starts_with(text, bytes_of("3081")) || bytes_starts_with(text, bytes_of("3082")))
+        return add_hex(c, text, err);
+    if (has_pem(text))
+        return collateral_add_pem(c, text, err);
+    return add_der(c, file, err);
+}

@@ -1,0 +1,30 @@
+/* What is in a collateral. Private to the room. */
+#pragma once
+
+#include "evidence/collateral.h"
+#include "evidence/tcb_info.h"
+#include "evidence/x509.h"
+
+struct collateral {
+    struct arena arena; /* of everything below */
+    struct certificate certificates[COLLATERAL_CERTIFICATES_MAX];
+    size_t certificate_count;
+    struct crl crls[COLLATERAL_CRLS_MAX];
+    size_t crl_count;
+    struct tcb_info tcb_infos[COLLATERAL_DOCUMENTS_MAX];
+    size_t tcb_info_count;
+    struct enclave_identity identities[COLLATERAL_DOCUMENTS_MAX];
+    size_t identity_count;
+};
+
+/* Adds DER that is known to be a certificate or a list; copies. */
+MUST_CHECK bool collateral_add_certificate(struct collateral *c, struct bytes der, struct err *err);
+MUST_CHECK bool collateral_add_crl(struct collateral *c, struct bytes der, struct err *err);
+/* PEM, one or more blocks of either kind. Text around them is skipped; NULs at the end too. */
+MUST_CHECK bool collateral_add_pem(struct collateral *c, struct bytes text, struct err *err);
+/* Adds what a JSON file has. */
+MUST_CHECK bool collateral_add_json(struct collateral *c, struct bytes text, struct err *err);
+
+/* A copy in the collateral's arena. */
+MUST_CHECK bool collateral_keep(struct collateral *c, struct bytes in, struct bytes *out,
+                                struct err *err);

@@ -1,0 +1,678 @@
+/* A policy from TOML: each table is a list of keys, each key a place in the structure and how to
+ * read it. */
+#include "evidence/policy.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "evidence/civil.h"
+#include "evidence/tcb_info.h"
+
+#define LIST_MAX 4096
+
+struct parse {
+    struct bytes text;
+    struct arena *arena;
+    struct text_error *error;
+};
+
+struct key {
+    const char *name;
+    /* Reads the value into the field; param: the size of byte strings, or a maximum. */
+    bool (*read)(const struct parse *p, const struct toml_value *value, void *field,
+                 uint64_t param);
+    size_t offset;
+    uint64_t param;
+};
+
+#define FIELD(member) offsetof(struct evidence_policy, member)
+
+PRINTF_LIKE(3, 4)
+static bool fail_at(const struct parse *p, size_t at, const char *format, ...)
+{
+    char text[sizeof p->error->text];
+    uint32_t line, column;
+    va_list args;
+
+    toml_position(p->text, at, &line, &column);
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    (void)text_error_set(p->error, line, column, "%s", text);
+    return false;
+}
+
+static bool fail_type(const struct parse *p, const struct toml_value *value, const char *wanted)
+{
+    return fail_at(p, value->at, "expected %s, found %s", wanted, toml_type_name(value));
+}
+
+/* ---- values ---- */
+
+static bool read_bool(const struct parse *p, const struct toml_value *value, void *field,
+                      uint64_t param)
+{
+    (void)param;
+    if (value->type != TOML_BOOLEAN)
+        return fail_type(p, value, "true or false");
+    *(bool *)field = value->of.boolean;
+    return true;
+}
+
+static bool read_number(const struct parse *p, const struct toml_value *value, uint64_t max,
+                        uint64_t *out)
+{
+    if (value->type != TOML_INTEGER)
+        return fail_type(p, value, "a whole number");
+    if (value->of.integer < 0 || (uint64_t)value->of.integer > max)
+        return fail_at(p, value->at, "the number must be 0 to %llu", (unsigned long long)max);
+    *out = (uint64_t)value->of.integer;
+    return true;
+}
+
+static bool read_u64(const struct parse *p, const struct toml_value *value, void *field,
+                     uint64_t param)
+{
+    return read_number(p, value, param, field);
+}
+
+static bool read_u32(const struct parse *p, const struct toml_value *value, void *field,
+                     uint64_t param)
+{
+    uint64_t number = 0;
+
+    if (!read_number(p, value, param, &number))
+        return false;
+    *(uint32_t *)field = (uint32_t)number;
+    return true;
+}
+
+static bool read_u16(const struct parse *p, const struct toml_value *value, void *field,
+                     uint64_t param)
+{
+    uint64_t number = 0;
+
+    if (!read_number(p, value, param, &number))
+        return false;
+    *(uint16_t *)field = (uint16_t)number;
+    return true;
+}
+
+static bool read_u8(const struct parse *p, const struct toml_value *value, void *field,
+                    uint64_t param)
+{
+    uint64_t number = 0;
+
+    if (!read_number(p, value, param, &number))
+        return false;
+    *(uint8_t *)field = (uint8_t)number;
+    return true;
+}
+
+static bool read_text(const struct parse *p, const struct toml_value *value, struct bytes *out)
+{
+    if (value->type != TOML_STRING)
+        return fail_type(p, value, "a string");
+    *out = toml_string(value);
+    return true;
+}
+
+static bool read_hex(const struct parse *p, const struct toml_value *value, uint64_t size,
+                     struct bytes *out)
+{
+    struct bytes text = {.size = 0};
+    struct err err;
+    size_t got;
+    uint8_t *decoded = arena_alloc(p->arena, (size_t)size, 1);
+
+    if (decoded == NULL)
+        return fail_at(p, value->at, "no memory");
+    if (!read_text(p, value, &text))
+        return false;
+    if (text.size != hex_size((size_t)size) || !hex_decode(text, decoded, (size_t)size, &got, &err))
+        return fail_at(p, value->at, "expected %llu bytes in hexadecimal",
+                       (unsigned long long)size);
+    *out = bytes_from(decoded, (size_t)size);
+    return true;
+}
+
+/* ---- lists ---- */
+
+static bool check_array(const struct parse *p, const struct toml_value *value)
+{
+    if (value->type != TOML_ARRAY)
+        return fail_type(p, value, "an array");
+    return toml_count(value) <= LIST_MAX || fail_at(p, value->at, "more than %d items", LIST_MAX);
+}
+
+/* Strings when param is 0, else hexadecimal of so many bytes. */
+static bool read_list(const struct parse *p, const struct toml_value *value, void *field,
+                      uint64_t param)
+{
+    struct bytes_list *list = field;
+
+    if (!check_array(p, value))
+        return false;
+    struct bytes *items = ARENA_ARRAY(p->arena, struct bytes, toml_count(value));
+    struct toml_walk walk = toml_items(value);
+    const struct toml_value *item;
+    size_t count = 0;
+    if (items == NULL)
+        return fail_at(p, value->at, "no memory");
+    while ((item = toml_next(&walk)) != NULL) {
+        if (!(param == 0 ? read_text(p, item, &items[count])
+                         : read_hex(p, item, param, &items[count])))
+            return false;
+        count++;
+    }
+    *list = (struct bytes_list){.items = items, .count = count};
+    return true;
+}
+
+struct word {
+    const char *name;
+    uint64_t bits;
+};
+
+/* A list of words, each of which stands for bits. */
+static bool read_words(const struct parse *p, const struct toml_value *value,
+                       const struct word *words, size_t word_count, uint64_t *out)
+{
+    const char *names[16];
+    struct toml_walk walk;
+    const struct toml_value *item;
+    struct bytes text = {.size = 0};
+
+    if (!check_array(p, value))
+        return false;
+    *out = 0;
+    for (size_t i = 0; i < word_count; i++)
+        names[i] = words[i].name;
+    walk = toml_items(value);
+    while ((item = toml_next(&walk)) != NULL) {
+        size_t i = 0;
+        if (!read_text(p, item, &text))
+            return false;
+        while (i < word_count && !bytes_is(text, words[i].name))
+            i++;
+        if (i == word_count) {
+            const char *near = nearest_word((const char *)text.data, text.size, names, word_count);
+            return fail_at(p, item->at, "unknown word %s%s%s%s", toml_show_text(text).text,
+                           near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+                           near != NULL ? "'?" : "");
+        }
+        *out |= words[i].bits;
+    }
+    return true;
+}
+
+#define READ_WORDS(function, ...)                                                            \
+    static bool function(const struct parse *p, const struct toml_value *value, void *field, \
+                         uint64_t param)                                                     \
+    {                                                                                        \
+        static const struct word words[] = {__VA_ARGS__};                                    \
+        (void)param;                                                                         \
+        return read_words(p, value, words, COUNT_OF(words), field);                          \
+    }
+
+READ_WORDS(read_policy_bits, {"smt", SNP_POLICY_SMT}, {"migrate-ma", SNP_POLICY_MIGRATE_MA},
+           {"single-socket", SNP_POLICY_SINGLE_SOCKET}, {"cxl-allow", SNP_POLICY_CXL_ALLOW},
+           {"mem-aes-256-xts", SNP_POLICY_MEM_AES_256_XTS}, {"rapl-dis", SNP_POLICY_RAPL_DIS},
+           {"ciphertext-hiding-dram", SNP_POLICY_CIPHERTEXT_HIDING_DRAM},
+           {"page-swap-disable", SNP_POLICY_PAGE_SWAP_DISABLE})
+READ_WORDS(read_platform_bits, {"smt", 1}, {"tsme", 2}, {"ecc", 4}, {"rapl-dis", 8},
+           {"ciphertext-hiding-dram", 16}, {"alias-check-complete", 32}, {"tio", 128})
+READ_WORDS(read_sgx_attributes, {"provision-key", 1u << 4}, {"einittoken-key", 1u << 5},
+           {"cet", 1u << 6}, {"kss", 1u << 7}, {"aex-notify", 1u << 10})
+READ_WORDS(read_tdx_attributes, {"lass", UINT64_C(1) << 27}, {"migratable", UINT64_C(1) << 29},
+           {"pks", UINT64_C(1) << 30}, {"kl", UINT64_C(1) << 31}, {"perfmon", UINT64_C(1) << 63})
+
+static bool read_keys(const struct parse *p, const struct toml_value *value, void *field,
+                      uint64_t param)
+{
+    static const struct word words[] = {{"vcek", 1}, {"vlek", 2}};
+    struct evidence_policy *policy = field;
+    uint64_t bits = 0;
+
+    (void)param;
+    if (!read_words(p, value, words, COUNT_OF(words), &bits))
+        return false;
+    policy->snp.vcek = (bits & 1) != 0;
+    policy->snp.vlek = (bits & 2) != 0;
+    return true;
+}
+
+static bool read_statuses(const struct parse *p, const struct toml_value *value, void *field,
+                          uint64_t param)
+{
+    struct word words[TCB_NOT_SUPPORTED];
+    uint64_t bits = 0;
+
+    (void)param;
+    for (enum tcb_status s = 0; s < TCB_NOT_SUPPORTED; s++)
+        words[s] = (struct word){.name = tcb_status_name(s), .bits = UINT64_C(1) << s};
+    if (!read_words(p, value, words, COUNT_OF(words), &bits))
+        return false;
+    if ((bits >> TCB_REVOKED & 1) != 0)
+        return fail_at(p, value->at, "Revoked cannot be accepted");
+    *(uint32_t *)field = (uint32_t)bits;
+    return true;
+}
+
+/* Small numbers, as bits. */
+static bool read_number_set(const struct parse *p, const struct toml_value *value, void *field,
+                            uint64_t param)
+{
+    struct toml_walk walk;
+    const struct toml_value *item;
+    uint64_t number = 0;
+    uint32_t bits = 0;
+
+    if (!check_array(p, value))
+        return false;
+    walk = toml_items(value);
+    while ((item = toml_next(&walk)) != NULL) {
+        if (!read_number(p, item, param, &number))
+            return false;
+        bits |= 1u << number;
+    }
+    *(uint32_t *)field = bits;
+    return true;
+}
+
+/* ---- values of more than one part ---- */
+
+/* "1.55" or "1.55.39": so many numbers of a byte. */
+static bool read_dotted(const struct parse *p, const struct toml_value *value, unsigned parts,
+                        uint8_t *out)
+{
+    struct bytes text = {.size = 0};
+    unsigned part = 0, digits = 0, number = 0;
+
+    if (!read_text(p, value, &text))
+        return false;
+    for (size_t i = 0; i <= text.size; i++) {
+        uint8_t c = i < text.size ? text.data[i] : '.';
+        if (c == '.' && digits != 0 && part < parts) {
+            out[part++] = (uint8_t)number;
+            digits = number = 0;
+        } else if (c >= '0' && c <= '9' && digits < 3 && number * 10 + (c - '0') <= UINT8_MAX) {
+            number = number * 10 + (c - '0');
+            digits++;
+        } else {
+            part = parts + 1;
+            break;
+        }
+    }
+    return part == parts || fail_at(p, value->at, "expected a version of %u numbers", parts);
+}
+
+static bool read_abi(const struct parse *p, const struct toml_value *value, void *field,
+                     uint64_t param)
+{
+    (void)param;
+    return read_dotted(p, value, 2, field);
+}
+
+static bool read_firmware(const struct parse *p, const struct toml_value *value, void *field,
+                          uint64_t param)
+{
+    struct snp_firmware_version *version = field;
+    uint8_t parts[3];
+
+    (void)param;
+    if (!read_dotted(p, value, 3, parts))
+        return false;
+    *version =
+        (struct snp_firmware_version){.major = parts[0], .minor = parts[1], .build = parts[2]};
+    return true;
+}
+
+static bool read_product(const struct parse *p, const struct toml_value *value, void *field,
+                         uint64_t param)
+{
+    enum snp_product *product = field;
+    struct bytes text = {.size = 0};
+
+    (void)param;
+    if (!read_text(p, value, &text))
+        return false;
+    /* Turin never wrote version 2 */
+    *product = bytes_is(text, "Milan")   ? SNP_MILAN
+               : bytes_is(text, "Genoa") ? SNP_GENOA
+                                         : SNP_PRODUCT_UNKNOWN;
+    return text.size == 0 || *product != SNP_PRODUCT_UNKNOWN ||
+           fail_at(p, value->at, "expected \"Milan\" or \"Genoa\"");
+}
+
+static bool read_until(const struct parse *p, const struct toml_value *value, int64_t *out)
+{
+    if (value->type != TOML_LOCAL_DATE)
+        return fail_type(p, value, "a date");
+    const struct toml_datetime *d = value->of.datetime;
+    return civil_seconds(d->year, d->month, d->day, 0, 0, 0, out) ||
+           fail_at(p, value->at, "the date is out of range");
+}
+
+static bool read_table(const struct parse *p, const struct toml_value *table,
+                       const struct key *keys, size_t count, void *out);
+
+static bool read_until_key(const struct parse *p, const struct toml_value *value, void *field,
+                           uint64_t param)
+{
+    (void)param;
+    return read_until(p, value, field);
+}
+
+static bool read_text_key(const struct parse *p, const struct toml_value *value, void *field,
+                          uint64_t param)
+{
+    (void)param;
+    return read_text(p, value, field);
+}
+
+static bool read_hex_key(const struct parse *p, const struct toml_value *value, void *field,
+                         uint64_t param)
+{
+    return read_hex(p, value, param, field);
+}
+
+static bool read_advisory(const struct parse *p, const struct toml_value *value,
+                          struct policy_advisory *out)
+{
+    static const struct key keys[] = {
+        {"id", read_text_key, offsetof(struct policy_advisory, id), 0},
+        {"until", read_until_key, offsetof(struct policy_advisory, until), 0},
+    };
+
+    *out = (struct policy_advisory){.until = INT64_MAX};
+    if (value->type == TOML_STRING)
+        return read_text(p, value, &out->id);
+    return read_table(p, value, keys, COUNT_OF(keys), out) &&
+           (out->id.size != 0 || fail_at(p, value->at, "an advisory needs an id"));
+}
+
+static bool read_advisories(const struct parse *p, const struct toml_value *value, void *field,
+                            uint64_t param)
+{
+    struct evidence_policy *policy = field;
+
+    (void)param;
+    if (!check_array(p, value))
+        return false;
+    struct policy_advisory *items =
+        ARENA_ARRAY(p->arena, struct policy_advisory, toml_count(value));
+    struct toml_walk walk = toml_items(value);
+    const struct toml_value *item;
+    if (items == NULL)
+        return fail_at(p, value->at, "no memory");
+    policy->intel.advisories = items;
+    policy->intel.advisory_count = 0;
+    while ((item = toml_next(&walk)) != NULL) {
+        if (!read_advisory(p, item, &items[policy->intel.advisory_count++]))
+            return false;
+    }
+    return true;
+}
+
+static bool read_signers(const struct parse *p, const struct toml_value *value, void *field,
+                         uint64_t param)
+{
+    static const struct key keys[] = {
+        {"mrsigner", read_hex_key, offsetof(struct policy_signer, mrsigner), 32},
+        {"product", read_u16, offsetof(struct policy_signer, product), UINT16_MAX},
+        {"svn_min", read_u16, offsetof(struct policy_signer, svn_min), UINT16_MAX},
+    };
+    struct evidence_policy *policy = field;
+
+    (void)param;
+    if (!check_array(p, value))
+        return false;
+    struct policy_signer *items = ARENA_ARRAY(p->arena, struct policy_signer, toml_count(value));
+    struct toml_walk walk = toml_items(value);
+    const struct toml_value *item;
+    if (items == NULL)
+        return fail_at(p, value->at, "no memory");
+    policy->sgx.signers = items;
+    policy->sgx.signer_count = 0;
+    while ((item = toml_next(&walk)) != NULL) {
+        struct policy_signer *signer = &items[policy->sgx.signer_count++];
+        if (!read_table(p, item, keys, COUNT_OF(keys), signer))
+            return false;
+        /* a signer signs many things: which one must be said */
+        if (signer->mrsigner.size == 0 || toml_get(item, "product") == NULL)
+            return fail_at(p, item->at, "a signer needs mrsigner and product");
+    }
+    return true;
+}
+
+/* Certificates in PEM, one in each string. */
+static bool read_roots(const struct parse *p, const struct toml_value *value, void *field,
+                       uint64_t param)
+{
+    struct bytes_list *list = field;
+
+    if (!read_list(p, value, list, param))
+        return false;
+    struct bytes *items = ARENA_ARRAY(p->arena, struct bytes, list->count);
+    for (size_t i = 0; items != NULL && i < list->count; i++) {
+        BIO *bio = BIO_new_mem_buf(list->items[i].data, (int)list->items[i].size);
+        char *name = NULL, *header = NULL;
+        uint8_t *der = NULL, *copy = NULL;
+        long size = 0;
+        if (bio != NULL && PEM_read_bio(bio, &name, &header, &der, &size) == 1 &&
+            strcmp(name, PEM_STRING_X509) == 0)
+            copy = arena_alloc(p->arena, (size_t)size, 1);
+        if (copy != NULL) {
+            memcpy(copy, der, (size_t)size);
+            items[i] = bytes_from(copy, (size_t)size);
+        }
+        OPENSSL_free(name);
+        OPENSSL_free(header);
+        OPENSSL_free(der);
+        BIO_free(bio);
+        ERR_clear_error();
+        if (copy == NULL)
+            return fail_at(p, value->at, "item %zu is no certificate in PEM", i + 1);
+    }
+    list->items = items;
+    return items != NULL || fail_at(p, value->at, "no memory");
+}
+
+/* ---- tables ---- */
+
+static bool fail_key(const struct parse *p, const struct toml_entry *entry, const struct key *keys,
+                     size_t count)
+{
+    const char *names[32];
+    struct bytes key = toml_key(entry);
+
+    for (size_t i = 0; i < count; i++)
+        names[i] = keys[i].name;
+    const char *near = nearest_word((const char *)key.data, key.size, names, count);
+    return fail_at(p, entry->key_at, "unknown key %s%s%s%s", toml_show_text(key).text,
+                   near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+                   near != NULL ? "'?" : "");
+}
+
+static bool read_table(const struct parse *p, const struct toml_value *table,
+                       const struct key *keys, size_t count, void *out)
+{
+    if (table->type != TOML_TABLE)
+        return fail_type(p, table, "a table");
+    for (const struct toml_entry *e = toml_entries(table); e != NULL; e = e->next) {
+        size_t i = 0;
+        while (i < count && !bytes_is(toml_key(e), keys[i].name))
+            i++;
+        if (i == count)
+            return fail_key(p, e, keys, count);
+        if (!keys[i].read(p, &e->value, (uint8_t *)out + keys[i].offset, keys[i].param))
+            return false;
+    }
+    return true;
+}
+
+static bool read_tcb(const struct parse *p, const struct toml_value *value, void *field,
+                     uint64_t param)
+{
+    static const struct key keys[] = {
+        {"fmc", read_u8, offsetof(struct snp_tcb, fmc), UINT8_MAX},
+        {"bootloader", read_u8, offsetof(struct snp_tcb, bootloader), UINT8_MAX},
+        {"tee", read_u8, offsetof(struct snp_tcb, tee), UINT8_MAX},
+        {"snp", read_u8, offsetof(struct snp_tcb, snp), UINT8_MAX},
+        {"microcode", read_u8, offsetof(struct snp_tcb, microcode), UINT8_MAX},
+    };
+
+    (void)param;
+    *(struct snp_tcb *)field =
+        (struct snp_tcb){.snp = 0}; /* what is said replaces the built-in floor */
+    return read_table(p, value, keys, COUNT_OF(keys), field);
+}
+
+static bool read_tcb_min(const struct parse *p, const struct toml_value *value, void *field,
+                         uint64_t param)
+{
+    static const struct key keys[] = {
+        {"milan", read_tcb, SNP_MILAN * sizeof(struct snp_tcb), 0},
+        {"genoa", read_tcb, SNP_GENOA * sizeof(struct snp_tcb), 0},
+        {"turin", read_tcb, SNP_TURIN * sizeof(struct snp_tcb), 0},
+    };
+
+    (void)param;
+    return read_table(p, value, keys, COUNT_OF(keys), field);
+}
+
+static bool read_snp(const struct parse *p, const struct toml_value *value, void *field,
+                     uint64_t param)
+{
+    static const struct key keys[] = {
+        {"measurements", read_list, FIELD(snp.measurements), SNP_DIGEST_SIZE},
+        {"versions", read_number_set, FIELD(snp.versions), 5},
+        {"product_of_version_2", read_product, FIELD(snp.product_of_version_2), 0},
+        {"keys", read_keys, 0, 0},
+        {"masked_chip_id", read_bool, FIELD(snp.masked_chip_id), 0},
+        {"chip_ids", read_list, FIELD(snp.chip_ids), SNP_CHIP_ID_SIZE},
+        {"csp_ids", read_list, FIELD(snp.csp_ids), 0},
+        {"host_data", read_list, FIELD(snp.host_data), 32},
+        {"id_keys", read_list, FIELD(snp.id_keys), SNP_DIGEST_SIZE},
+        {"author_keys", read_list, FIELD(snp.author_keys), SNP_DIGEST_SIZE},
+        {"family_ids", read_list, FIELD(snp.family_ids), 16},
+        {"image_ids", read_list, FIELD(snp.image_ids), 16},
+        {"guest_svn_min", read_u32, FIELD(snp.guest_svn_min), UINT32_MAX},
+        {"vmpls", read_number_set, FIELD(snp.vmpls), 3},
+        {"abi_min", read_abi, FIELD(snp.abi_min), 0},
+        {"firmware_min", read_firmware, FIELD(snp.firmware_min), 0},
+        {"policy_required", read_policy_bits, FIELD(snp.policy_required), 0},
+        {"policy_forbidden", read_policy_bits, FIELD(snp.policy_forbidden), 0},
+        {"migration_agent", read_bool, FIELD(snp.migration_agent), 0},
+        {"platform_required", read_platform_bits, FIELD(snp.platform_required), 0},
+        {"platform_forbidden", read_platform_bits, FIELD(snp.platform_forbidden), 0},
+        {"mitigations", read_u64, FIELD(snp.mitigations), INT64_MAX},
+        {"tcb_min", read_tcb_min, FIELD(snp.tcb_min), 0},
+    };
+
+    (void)param;
+    return read_table(p, value, keys, COUNT_OF(keys), field);
+}
+
+static bool read_intel(const struct parse *p, const struct toml_value *value, void *field,
+                       uint64_t param)
+{
+    static const struct key keys[] = {
+        {"tcb_statuses", read_statuses, FIELD(intel.tcb_statuses), 0},
+        {"advisories", read_advisories, 0, 0},
+        {"tcb_evaluation_min", read_u64, FIELD(intel.tcb_evaluation_min), UINT32_MAX},
+        {"ppids", read_list, FIELD(intel.ppids), 16},
+    };
+
+    (void)param;
+    return read_table(p, value, keys, COUNT_OF(keys), field);
+}
+
+static bool read_sgx(const struct parse *p, const struct toml_value *value, void *field,
+                     uint64_t param)
+{
+    static const struct key keys[] = {
+        {"mrenclaves", read_list, FIELD(sgx.mrenclaves), 32},
+        {"signers", read_signers, 0, 0},
+        {"attributes_allowed", read_sgx_attributes, FIELD(sgx.attributes_allowed), 0},
+        {"misc_allowed", read_u32, FIELD(sgx.misc_allowed), UINT32_MAX},
+        {"config_ids", read_list, FIELD(sgx.config_ids), 64},
+        {"config_svn_min", read_u16, FIELD(sgx.config_svn_min), UINT16_MAX},
+    };
+
+    (void)param;
+    return read_table(p, value, keys, COUNT_OF(keys), field);
+}
+
+static bool read_tdx(const struct parse *p, const struct toml_value *value, void *field,
+                     uint64_t param)
+{
+    static const struct key keys[] = {
+        {"mrtds", read_list, FIELD(tdx.mrtds), 48},
+        {"rtmr0", read_list, FIELD(tdx.rtmrs[0]), 48},
+        {"rtmr1", read_list, FIELD(tdx.rtmrs[1]), 48},
+        {"rtmr2", read_list, FIELD(tdx.rtmrs[2]), 48},
+        {"rtmr3", read_list, FIELD(tdx.rtmrs[3]), 48},
+        {"mrconfigids", read_list, FIELD(tdx.mrconfigids), 48},
+        {"mrowners", read_list, FIELD(tdx.mrowners), 48},
+        {"mrownerconfigs", read_list, FIELD(tdx.mrownerconfigs), 48},
+        {"mrservicetds", read_list, FIELD(tdx.mrservicetds), 48},
+        {"attributes_allowed", read_tdx_attributes, FIELD(tdx.attributes_allowed), 0},
+        {"sept_ve_disable", read_bool, FIELD(tdx.sept_ve_disable), 0},
+    };
+
+    (void)param;
+    return read_table(p, value, keys, COUNT_OF(keys), field);
+}
+
+void evidence_policy_default(struct evidence_policy *out)
+{
+    *out = (struct evidence_policy){.require_crls = true};
+    out->snp.versions = 1u << 3 | 1u << 4 | 1u << 5;
+    out->snp.vcek = true;
+    out->snp.vmpls = 1u << 0;
+    /* the firmware that mends AMD-SB-3019, and with it microcode that anybody could sign */
+    out->snp.tcb_min[SNP_MILAN].snp = 0x18;
+    out->snp.tcb_min[SNP_GENOA].snp = 0x17;
+    out->intel.tcb_statuses = 1u << TCB_UP_TO_DATE;
+    out->sgx.attributes_allowed = 1u << 7 | 1u << 10; /* KSS, AEX-Notify */
+    out->sgx.misc_allowed = 3;                        /* EXINFO, CPINFO */
+    out->tdx.sept_ve_disable = true;
+}
+
+bool evidence_policy_parse(struct bytes text, struct arena *arena, struct evidence_policy *out,
+                           struct text_error *error)
+{
+    static const struct key keys[] = {
+        {"any_workload", read_bool, FIELD(any_workload), 0},
+        {"debug", read_bool, FIELD(debug), 0},
+        {"require_crls", read_bool, FIELD(require_crls), 0},
+        {"simulated_roots", read_roots, FIELD(simulated_roots), 0},
+        {"snp", read_snp, 0, 0},
+        {"intel", read_intel, 0, 0},
+        {"sgx", read_sgx, 0, 0},
+        {"tdx", read_tdx, 0, 0},
+    };
+    const struct parse p = {.text = text, .arena = arena, .error = error};
+    struct evidence_policy policy;
+    const struct toml_value *root;
+
+    evidence_policy_default(&policy);
+    if (!toml_parse(text, arena, &root, error) ||
+        !read_table(&p, root, keys, COUNT_OF(keys), &policy))
+        return false;
+    *out = policy;
+    return true;
+}
+
+bool bytes_list_has(const struct bytes_list *list, struct bytes item)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (bytes_equal(list->items[i], item))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,265 @@
+/* The verdict about a quote: its form, the platform's certificate, the signatures. */
+#include "evidence/crypto.h"
+#include "evidence/quote_run.h"
+
+#define CERT_TYPE_CHAIN 5u
+
+static const uint8_t intel_vendor[16] = {0x93, 0x9a, 0x72, 0x33, 0xf7, 0x9c, 0x4c, 0xa9,
+                                         0x94, 0x0a, 0x0d, 0xb3, 0x95, 0x7f, 0x06, 0x07};
+
+static bool judge_format(struct quote_run *q)
+{
+    struct bytes in = q->run->input->evidence;
+    struct err err;
+    char text[ERR_TEXT_SIZE];
+
+    bool ok = quote_parse(in, &q->quote, &err);
+    bool is_tdx = ok ? q->quote.body != QUOTE_BODY_SGX : quote_is_meant_for_tdx(in);
+    verdict_init(q->verdict, is_tdx ? TECHNOLOGY_TDX : TECHNOLOGY_SGX, q->verdict->arena);
+    return verdict_judge(q->verdict, CHECK_QUOTE_FORMAT, ok, "a quote of version 3 to 5",
+                         ok ? "well formed"
+                            : verdict_text(q->verdict, "%s", err_text(&err, NULL, text)));
+}
+
+static void judge_header(struct quote_run *q)
+{
+    const struct quote *x = &q->quote;
+    bool is_tdx = x->body != QUOTE_BODY_SGX;
+    bool fits = x->key_type == QUOTE_KEY_TYPE_P256 &&
+                x->tee_type == (is_tdx ? QUOTE_TEE_TDX : QUOTE_TEE_SGX) &&
+                (x->version != 3 || !is_tdx);
+
+    (void)verdict_judge(q->verdict, CHECK_QUOTE_HEADER, fits,
+                        "key type 2, and the TEE type of the body",
+                        verdict_text(q->verdict, "version %u, key type %u, TEE type 0x%x, body %u",
+                                     x->version, x->key_type, x->tee_type, x->body));
+    (void)verdict_judge(q->verdict, CHECK_QUOTE_VENDOR,
+                        memcmp(x->vendor, intel_vendor, sizeof intel_vendor) == 0,
+                        verdict_hex(q->verdict, bytes_from(intel_vendor, sizeof intel_vendor)),
+                        verdict_hex(q->verdict, bytes_from(x->vendor, sizeof x->vendor)));
+}
+
+/* ---- the platform's certificate ---- */
+
+/* The chain in the quote, without the NUL that some put behind it, and its leaf first: a leaf from
+ * elsewhere stands in only when the quote has no chain. */
+static void find_pck(struct quote_run *q, struct collateral *own)
+{
+    const struct collateral *source = own->certificate_count != 0 ? own : q->run->collateral;
+
+    for (size_t i = 0; i < source->certificate_count; i++) {
+        if (strcmp(source->certificates[i].name, SGX_PCK_NAME) == 0) {
+            q->certificate = &source->certificates[i];
+            return;
+        }
+    }
+}
+
+static const char *add_own(struct quote_run *q, struct collateral *own)
+{
+    struct bytes pem = q->quote.cert_data;
+    struct err err = {.msg = ""};
+
+    if (q->quote.cert_type != CERT_TYPE_CHAIN)
+        return verdict_text(q->verdict, "the quote has no chain, but data of type %u",
+                            q->quote.cert_type);
+    while (pem.size != 0 && pem.data[pem.size - 1] == 0)
+        pem.size--;
+    if (memchr(pem.data, 0, pem.size) != NULL)
+        return "there is a NUL in the quote's chain";
+    return collateral_add_pem(own, pem, &err) ? "the quote's chain has no such certificate"
+                                              : err.msg;
+}
+
+static void judge_pck(struct quote_run *q, struct collateral *own)
+{
+    static const char expected[] = "an Intel SGX PCK Certificate with FMSPC, PCEID and TCB";
+    const char *why = add_own(q, own);
+    struct err err = {.msg = ""};
+
+    find_pck(q, own);
+    if (q->certificate == NULL) {
+        (void)verdict_judge(q->verdict, CHECK_QUOTE_PCK, false, expected, why);
+        return;
+    }
+    q->has_pck = sgx_pck_parse(q->certificate, &q->pck, &err);
+    (void)verdict_judge(
+        q->verdict, CHECK_QUOTE_PCK, q->has_pck, expected,
+        q->has_pck
+            ? verdict_text(q->verdict, "FMSPC %s",
+                           verdict_hex(q->verdict, bytes_from(q->pck.fmspc, sizeof q->pck.fmspc)))
+            : err.msg);
+    if (q->has_pck)
+        run_judge_list(q->run, CHECK_QUOTE_PLATFORM_ALLOWED, &q->policy->intel.ppids,
+                       bytes_from(q->pck.ppid, sizeof q->pck.ppid),
+                       "the policy lists no platforms");
+}
+
+static bool is_right_issuer(const struct quote_run *q)
+{
+    return strcmp(q->certificate->issuer, SGX_PLATFORM_CA_NAME) == 0 ||
+           strcmp(q->certificate->issuer, SGX_PROCESSOR_CA_NAME) == 0;
+}
+
+static void judge_chain(struct quote_run *q)
+{
+    const struct certificate *links[3];
+    const struct chain *c = &q->chain;
+
+    if (q->certificate == NULL)
+        return;
+    chain_build(q->certificate, true, &q->pool, &q->roots, X509_FORM_INTEL,
+                q->run->verifier->signatures, &q->chain);
+    q->verdict->is_simulated = c->fault == CHAIN_GOOD && c->is_simulated;
+    bool is_good = c->fault == CHAIN_GOOD && is_right_issuer(q);
+    if (c->fault == CHAIN_UNPINNED)
+        (void)verdict_judge(q->verdict, CHECK_QUOTE_ROOT, false, "Intel SGX Root CA, pinned",
+                            c->why);
+    else if (c->root != NULL)
+        (void)verdict_judge(q->verdict, CHECK_QUOTE_ROOT, true, "Intel SGX Root CA, pinned",
+                            c->is_simulated ? "it, SIMULATED" : "it");
+    if (c->fault != CHAIN_UNPINNED)
+        (void)verdict_judge(q->verdict, CHECK_QUOTE_CHAIN, is_good,
+                            "ECDSA P-256 with SHA-256 from link to link",
+                            is_good ? verdict_text(q->verdict, "%s, %s, %s", c->root->name,
+                                                   c->intermediate->name, q->certificate->name)
+                            : c->fault == CHAIN_GOOD ? "its issuer is no CA of platforms"
+                                                     : c->why);
+    run_judge_dates(q->run, CHECK_QUOTE_CHAIN_DATES, links, chain_links(c, links));
+}
+
+/* The list of an issuer, and whether it has a certificate of the issuer's. *bad: what is wrong. */
+static bool look_up(struct quote_run *q, const struct certificate *issuer, const char **bad,
+                    const struct certificate **listed)
+{
+    const struct certificate *links[] = {q->certificate, q->chain.intermediate, q->tcb_signing};
+    const char *why;
+    const struct crl *crl = run_find_crl(q->run, issuer, X509_FORM_INTEL, &why);
+
+    if (why != NULL && *bad == NULL && (crl != NULL || q->policy->require_crls))
+        *bad = why;
+    for (size_t i = 0; crl != NULL && i < COUNT_OF(links); i++) {
+        if (links[i] != NULL && certificate_is_issued_by(links[i], issuer) &&
+            crl_lists(crl, links[i]))
+            *listed = links[i];
+    }
+    return crl != NULL;
+}
+
+static void judge_revocation(struct quote_run *q)
+{
+    const char *bad = NULL;
+    const struct certificate *listed = NULL;
+
+    if (q->certificate == NULL || q->chain.fault != CHAIN_GOOD)
+        return;
+    bool has_list = look_up(q, q->chain.root, &bad, &listed);
+    has_list = look_up(q, q->chain.intermediate, &bad, &listed) || has_list;
+    if (!has_list && !q->policy->require_crls) {
+        verdict_skip(q->verdict, CHECK_QUOTE_CRL, "the policy asks for no list, and there is none");
+        verdict_skip(q->verdict, CHECK_QUOTE_REVOKED, "there is no list");
+        return;
+    }
+    (void)verdict_judge(q->verdict, CHECK_QUOTE_CRL, bad == NULL,
+                        verdict_text(q->verdict, "current lists of %s and %s", q->chain.root->name,
+                                     q->chain.intermediate->name),
+                        bad == NULL ? "they are" : bad);
+    (void)verdict_judge(q->verdict, CHECK_QUOTE_REVOKED, listed == NULL, "no certificate is listed",
+                        listed == NULL ? "none is"
+                                       : verdict_text(q->verdict, "%s is", listed->name));
+}
+
+/* ---- signatures ---- */
+
+static void judge_signatures(struct quote_run *q)
+{
+    const struct quote *x = &q->quote;
+    EVP_PKEY *platform = q->certificate != NULL ? X509_get0_pubkey(q->certificate->x509) : NULL;
+    EVP_PKEY *attestation = NULL;
+    struct err err = {.msg = "good"};
+
+    if (platform != NULL)
+        (void)verdict_judge(q->verdict, CHECK_QUOTE_QE_SIGNATURE,
+                            crypto_verify(CRYPTO_P256, platform, x->qe.raw, x->qe_signature,
+                                          x->qe_signature + P256_SIZE, &err),
+                            "a signature of the platform's key", err.msg);
+    err.msg = "good";
+    bool ok = crypto_public(CRYPTO_P256, x->key, x->key + P256_SIZE, &attestation, &err) &&
+              crypto_verify(CRYPTO_P256, attestation, x->signed_bytes, x->signature,
+                            x->signature + P256_SIZE, &err);
+    EVP_PKEY_free(attestation);
+    (void)verdict_judge(q->verdict, CHECK_QUOTE_SIGNATURE, ok, "a signature of the attestation key",
+                        err.msg);
+}
+
+/* REPORTDATA of the quoting enclave: SHA-256 of the attestation key and what it authenticates, and
+ * zeroes. */
+static void judge_binding(struct quote_run *q)
+{
+    const struct quote *x = &q->quote;
+    uint8_t expected[64] = {0};
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+
+    bool ok = context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+              EVP_DigestUpdate(context, x->key, sizeof x->key) == 1 &&
+              EVP_DigestUpdate(context, x->qe_auth.data, x->qe_auth.size) == 1 &&
+              EVP_DigestFinal_ex(context, expected, NULL) == 1;
+    EVP_MD_CTX_free(context);
+    (void)verdict_judge(q->verdict, CHECK_QUOTE_QE_BINDING,
+                        ok && memcmp(expected, x->qe.report_data, sizeof expected) == 0,
+                        verdict_hex(q->verdict, bytes_from(expected, sizeof expected)),
+                        verdict_hex(q->verdict, bytes_from(x->qe.report_data, 64)));
+}
+
+/* ---- the whole ---- */
+
+/* The certificates that came with the quote, and those that came beside it. The copies borrow. */
+static bool join_pool(struct quote_run *q, const struct collateral *own)
+{
+    const struct collateral *beside = q->run->collateral;
+    size_t count = own->certificate_count + beside->certificate_count;
+    struct certificate *all = ARENA_ARRAY(q->verdict->arena, struct certificate, count);
+
+    if (all == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        all[i] = i < own->certificate_count ? own->certificates[i]
+                                            : beside->certificates[i - own->certificate_count];
+    q->pool = run_pool(q->run);
+    q->pool.given = all;
+    q->pool.given_count = count;
+    return true;
+}
+
+static void judge(struct quote_run *q, struct collateral *own)
+{
+    judge_header(q);
+    judge_pck(q, own);
+    if (!join_pool(q, own))
+        return;
+    run_roots(q->run, ROOT_INTEL, &q->roots);
+    judge_chain(q);
+    judge_signatures(q);
+    judge_binding(q);
+    quote_judge_collateral(q);
+    judge_revocation(q);
+    run_judge_report_data(q->run, CHECK_QUOTE_REPORT_DATA,
+                          q->quote.body == QUOTE_BODY_SGX ? q->quote.sgx.report_data
+                                                          : q->quote.td.report_data);
+    if (q->quote.body == QUOTE_BODY_SGX)
+        quote_judge_sgx(q);
+    else
+        quote_judge_tdx(q);
+}
+
+void quote_verify(struct run *run)
+{
+    struct quote_run q = {.run = run, .verdict = run->verdict, .policy = run->policy};
+    struct collateral *own;
+    struct err err;
+
+    if (!judge_format(&q) || !collateral_new(&own, &err))
+        return;
+    judge(&q, own);
+    collateral_free(own);
+}

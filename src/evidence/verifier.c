@@ -1,0 +1,166 @@
+#include "evidence/verifier.h"
+
+#include <stdlib.h>
+
+#include "evidence/civil.h"
+
+#define SIGNATURES_KEPT 1024 /* a power of two; 32 bytes each */
+
+bool verifier_new(struct verifier **out, struct err *err)
+{
+    struct verifier *v = calloc(1, sizeof *v);
+
+    if (v == NULL)
+        return err_set(err, ERR_MEMORY, "no memory for a verifier", ERR_NO_AT);
+    if (!roots_init(&v->roots, err) || !signature_cache_new(SIGNATURES_KEPT, &v->signatures, err)) {
+        verifier_free(v);
+        return false;
+    }
+    *out = v;
+    return true;
+}
+
+void verifier_free(struct verifier *v)
+{
+    if (v == NULL)
+        return;
+    roots_done(&v->roots);
+    signature_cache_free(v->signatures);
+    free(v);
+}
+
+/* The policy's simulated roots; what is no certificate there matches nothing. */
+static void take_simulated(struct run *run)
+{
+    const struct bytes_list *list = &run->policy->simulated_roots;
+    struct err err;
+
+    for (size_t i = 0; i < list->count && run->simulated_count < COUNT_OF(run->simulated); i++) {
+        if (certificate_parse(list->items[i], &run->simulated[run->simulated_count], &err))
+            run->simulated_count++;
+    }
+}
+
+void evidence_verify(struct verifier *verifier, const struct evidence_input *input,
+                     struct arena *arena, struct verdict *verdict)
+{
+    struct run run = {.verifier = verifier,
+                      .input = input,
+                      .policy = input->policy,
+                      .collateral = input->collateral,
+                      .verdict = verdict};
+
+    verdict_init(verdict, TECHNOLOGY_SNP, arena);
+    take_simulated(&run);
+    if (input->kind == EVIDENCE_SNP)
+        snp_verify(&run);
+    else
+        quote_verify(&run);
+    for (size_t i = 0; i < run.simulated_count; i++)
+        certificate_done(&run.simulated[i]);
+}
+
+void run_roots(const struct run *run, enum root_id built_in, struct chain_roots *out)
+{
+    const struct certificate *real = &run->verifier->roots.certificates[built_in];
+
+    *out = (struct chain_roots){.items = {real}, .count = 1, .real_count = 1};
+    for (size_t i = 0; i < run->simulated_count; i++) {
+        if (strcmp(run->simulated[i].name, real->name) == 0)
+            out->items[out->count++] = &run->simulated[i];
+    }
+}
+
+struct chain_pool run_pool(const struct run *run)
+{
+    return (struct chain_pool){.given = run->collateral->certificates,
+                               .given_count = run->collateral->certificate_count,
+                               .built_in = run->verifier->roots.certificates,
+                               .built_in_count = ROOT_COUNT};
+}
+
+void run_judge_dates(struct run *run, enum check_id id, const struct certificate *const *links,
+                     size_t count)
+{
+    char at[CIVIL_TEXT_SIZE], from[CIVIL_TEXT_SIZE], to[CIVIL_TEXT_SIZE];
+
+    civil_format(run->input->at, at);
+    const char *expected = verdict_text(run->verdict, "valid at %s", at);
+    for (size_t i = 0; i < count; i++) {
+        struct span span = certificate_span(links[i]);
+        if (span_has(span, run->input->at))
+            continue;
+        civil_format(span.from, from);
+        civil_format(span.to, to);
+        (void)verdict_judge(
+            run->verdict, id, false, expected,
+            verdict_text(run->verdict, "%s is valid from %s to %s", links[i]->name, from, to));
+        return;
+    }
+    (void)verdict_judge(run->verdict, id, true, expected,
+                        verdict_text(run->verdict, "all %zu certificates are", count));
+}
+
+/* What is wrong with a list of its issuer; NULL: nothing. */
+static const char *list_fault(struct run *run, const struct crl *crl,
+                              const struct certificate *issuer, enum x509_form form)
+{
+    struct span span = crl_span(crl);
+    char from[CIVIL_TEXT_SIZE], to[CIVIL_TEXT_SIZE];
+
+    if (!crl_is_issued_by(crl, issuer))
+        return verdict_text(run->verdict, "the list of %s names another key", crl->issuer);
+    if (!crl_is_signed_by(crl, issuer, form, run->verifier->signatures))
+        return verdict_text(run->verdict, "the list of %s is not signed by it", crl->issuer);
+    if (span_has(span, run->input->at))
+        return NULL;
+    civil_format(span.from, from);
+    civil_format(span.to, to);
+    return span.from > span.to
+               ? verdict_text(run->verdict, "the list of %s does not say when it ends", crl->issuer)
+               : verdict_text(run->verdict, "the list of %s is valid from %s to %s", crl->issuer,
+                              from, to);
+}
+
+const struct crl *run_find_crl(struct run *run, const struct certificate *issuer,
+                               enum x509_form form, const char **why)
+{
+    const struct crl *best = NULL;
+
+    *why = verdict_text(run->verdict, "there is no list of %s", issuer->name);
+    for (size_t i = 0; i < run->collateral->crl_count; i++) {
+        const struct crl *crl = &run->collateral->crls[i];
+        if (X509_NAME_cmp(X509_CRL_get_issuer(crl->crl), X509_get_subject_name(issuer->x509)) != 0)
+            continue;
+        best = crl;
+        *why = list_fault(run, crl, issuer, form);
+        if (*why == NULL)
+            break;
+    }
+    return best;
+}
+
+void run_judge_list(struct run *run, enum check_id id, const struct bytes_list *list,
+                    struct bytes found, const char *when_empty)
+{
+    if (list->count == 0 && when_empty != NULL)
+        verdict_skip(run->verdict, id, when_empty);
+    else
+        (void)verdict_judge(
+            run->verdict, id, bytes_list_has(list, found),
+            list->count == 1 ? verdict_hex(run->verdict, list->items[0])
+                             : verdict_text(run->verdict, "one of %zu in the policy", list->count),
+            verdict_hex(run->verdict, found));
+}
+
+void run_judge_report_data(struct run *run, enum check_id id, const uint8_t found[64])
+{
+    const uint8_t *expected = run->input->report_data;
+
+    if (expected == NULL)
+        verdict_skip(run->verdict, id, "the caller expects nothing of it");
+    else
+        (void)verdict_judge(run->verdict, id, memcmp(expected, found, 64) == 0,
+                            verdict_hex(run->verdict, bytes_from(expected, 64)),
+                            verdict_hex(run->verdict, bytes_from(found, 64)));
+}

@@ -1,0 +1,49 @@
+/* What the verifiers of the technologies share. Private to the room. */
+#pragma once
+
+#include "evidence/chain.h"
+#include "evidence/collateral_parts.h"
+#include "evidence/evidence.h"
+#include "evidence/roots.h"
+
+struct verifier {
+    struct roots roots;
+    struct signature_cache *signatures;
+};
+
+/* One verification under way. */
+struct run {
+    struct verifier *verifier;
+    const struct evidence_input *input;
+    const struct evidence_policy *policy;
+    const struct collateral *collateral;
+    struct verdict *verdict;
+    /* roots of simulated platforms, from the policy */
+    struct certificate simulated[CHAIN_ROOTS_MAX - 1];
+    size_t simulated_count;
+};
+
+void snp_verify(struct run *run);
+void quote_verify(struct run *run);
+
+/* The roots that a chain may end in: the built-in one, and those simulated ones that have its name.
+ */
+void run_roots(const struct run *run, enum root_id built_in, struct chain_roots *out);
+struct chain_pool run_pool(const struct run *run);
+
+/* Judges the dates of certificates. */
+void run_judge_dates(struct run *run, enum check_id id, const struct certificate *const *links,
+                     size_t count);
+
+/* The list of an issuer: one that it signed and that is current, if there is one, else the best
+ * that there is; NULL when there is none by its name. *why: what is wrong with it, or NULL. */
+const struct crl *run_find_crl(struct run *run, const struct certificate *issuer,
+                               enum x509_form form, const char **why);
+
+/* Whether a list names any item, by a judgement on the policy: an empty list allows everything when
+ * `empty_allows`. */
+void run_judge_list(struct run *run, enum check_id id, const struct bytes_list *list,
+                    struct bytes found, const char *when_empty);
+
+/* Judges the 64 bytes that the caller expects. */
+void run_judge_report_data(struct run *run, enum check_id id, const uint8_t found[64]);
