@@ -164,10 +164,10 @@ SGX = [
     Case("debug-platform-occlum-complete", "sgx/debug-platform-occlum/quote.bin", (*AUTOMATA_AUGUST, ROOT_CRL_2025),
          "2025-09-01T00:00:00Z", (DEBUG, status("OutOfDate"), advisories(*OUT_OF_DATE_ICELAKE)),
          status="OutOfDate", advisories=OUT_OF_DATE_ICELAKE),
-    # TCB info of version 2 does not say whether it is about SGX or TDX
+    # TCB info of version 2, which knows of nothing but SGX
     Case("fortanix-pcs", "sgx/fortanix-pcs/quote.bin", ("./00906ea10000.tcb", "./qe3_identity.id", "./processor.crl"),
-         "2020-06-01T00:00:00Z", (NO_CRLS, DEBUG, status("SWHardeningNeeded")), "quote.tcb-info", "quote.bin",
-         before="quote.tcb-info-dates", after="quote.qe-identity-dates"),
+         "2020-06-01T00:00:00Z", (NO_CRLS, DEBUG, status("SWHardeningNeeded")), None, "quote.bin",
+         before="quote.tcb-info-dates", after="quote.crl"),
     Case("fortanix-pcs-corrupted", "sgx/fortanix-pcs/quote.bin",
          ("./corrupted_00906ea10000.tcb", "./corrupted_qe3_identity.id"), "2020-06-01T00:00:00Z",
          (NO_CRLS, DEBUG), "quote.qe-identity", "quote.bin corrupted collateral"),
@@ -217,9 +217,10 @@ SGX = [
          ("sgx/fortanix-pcs/00906ed50000-19.tcb", TEEPOT + "sgx_qe_identity.json", *COFFEE_LAKE_JUNE),
          "2025-06-10T00:00:00Z", (DEBUG, status("OutOfDate"), advisories(*OUT_OF_DATE_COFFEE_LAKE)),
          status="OutOfDate", advisories=OUT_OF_DATE_COFFEE_LAKE),
+    # version 2 of TCB info names no advisories
     Case("processor-oe-debug-2-tcb-info-v2", "sgx/processor-oe-debug-2/quote.bin",
          (TEEPOT + "sgx_tcb_info_v3.json", TEEPOT + "sgx_qe_identity.json", *COFFEE_LAKE_JUNE),
-         "2025-06-10T00:00:00Z", (DEBUG, EVERY_STATUS), "quote.tcb-info"),
+         "2025-06-10T00:00:00Z", (DEBUG, status("OutOfDate")), status="OutOfDate"),
     # the identity of the verification enclave, signed by Intel as well, is no identity of a quoting enclave
     Case("processor-oe-debug-2-qve", "sgx/processor-oe-debug-2/quote.bin",
          ("sgx/fortanix-pcs/00906ed50000-19.tcb", TEEPOT + "sgx_qve_identity.json", *COFFEE_LAKE_JUNE),

@@ -191,7 +191,7 @@ def pck(line, signature, issuer, chain, root, serial, since, until, fmspc, pceid
               not_before=since, not_after=until, fmspc=fmspc, pceid=pceid, cpusvn=cpusvn, pcesvn=pcesvn)
     # Intel's earlier root certificate has the key of the later one, and other dates
     line.show(line.evidence, "certificate", subject="Intel SGX Root CA",
-              not_after="2049-12-31T23:59:59Z" if root == "is" else "2033-05-21T10:41:11Z")
+              not_after="2049-12-31T23:59:59Z" if root == "is" else "2033-05-21T10:41:10Z")
 
 
 @reads(r"VERIFIED: QE report signature by pckCert\.pem (GOOD)(?:; key binding GOOD; inner certification data type (\d))?")
@@ -218,8 +218,7 @@ def sample_level(line, fmspc):
 
 @reads(rf"VERIFIED: TCB info v(\d) id (\w+) fmspc {WORD} tcbEvaluationDataNumber (\d+) {DATES} signature (GOOD|BAD)")
 def tcb_info(line, version, name, fmspc, number, since, until, signature):
-    # before version 3 a document does not say whether it is about SGX or TDX: those are not accepted
-    line.judge("quote.tcb-info", VERDICT[signature] if version == "3" else "fail")
+    line.judge("quote.tcb-info", VERDICT[signature])
     line.show(line.file(TCB_INFO, "tcb_info.json"), "tcb info", version=version, id=id_of(name),
               fmspc=fmspc.lower(), tcb_evaluation=number, issue_date=since, next_update=until)
 
