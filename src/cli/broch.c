@@ -6,6 +6,9 @@ static const struct cli_command *const commands[] = {
     &run_command,
     &config_init_command,
     &config_check_command,
+    &evidence_verify_command,
+    &evidence_explain_command,
+    &evidence_show_command,
     &help_command,
 };
 

@@ -6,6 +6,9 @@
 
 extern const struct cli_command config_check_command;
 extern const struct cli_command config_init_command;
+extern const struct cli_command evidence_explain_command;
+extern const struct cli_command evidence_show_command;
+extern const struct cli_command evidence_verify_command;
 extern const struct cli_command help_command;
 extern const struct cli_command run_command;
 

@@ -18,10 +18,11 @@ struct chain_pool {
     size_t given_count, built_in_count;
 };
 
+/* A chain that was not built is broken. */
 enum chain_fault {
-    CHAIN_GOOD,
+    CHAIN_BROKEN,   /* a link is missing, or is no link */
     CHAIN_UNPINNED, /* it ends in a root that nobody vouches for */
-    CHAIN_BROKEN    /* a link is missing, or is no link */
+    CHAIN_GOOD
 };
 
 struct chain {

@@ -1,4 +1,4 @@
-/* Dates as seconds since 1970, without a time zone database. Private to the room. */
+/* Dates as seconds since 1970, without a time zone database. */
 #pragma once
 
 #include "base/base.h"

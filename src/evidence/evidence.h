@@ -30,16 +30,29 @@ struct evidence_input {
     const uint8_t *report_data; /* 64 bytes that it must be about; NULL: not judged */
 };
 
+/* Evidence found in a file. */
+struct evidence_file {
+    enum evidence_kind kind;
+    struct bytes evidence;
+    bool has_key;            /* it came in a request or certificate, whose key it must be about: */
+    uint8_t report_data[64]; /* the digest of the key, as Enarx binds it */
+};
+
 /* Finds the report or quote in a file: raw, in hexadecimal, in Azure's HCL report, in a certificate
  * request or certificate with Enarx's extension (DER or PEM), whose endorsements go to
- * `collateral` (NULL: they are left). ERR_FORMAT: there is none. *out borrows from the file and the
- * arena. */
+ * `collateral` (NULL: they are left). ERR_FORMAT: there is none, or the request is not signed by
+ * its own key. *out borrows from the file and the arena. */
 MUST_CHECK bool evidence_open(struct bytes file, struct arena *arena, struct collateral *collateral,
-                              enum evidence_kind *kind, struct bytes *out, struct err *err);
+                              struct evidence_file *out, struct err *err);
 
 /* Makes every check. The verdict's texts are in the arena. */
 void evidence_verify(struct verifier *verifier, const struct evidence_input *input,
                      struct arena *arena, struct verdict *verdict);
+
+/* A root certificate of a simulated platform, for a policy's simulated_roots: DER or PEM to DER.
+ * ERR_FORMAT. *out borrows from the file or the arena. */
+MUST_CHECK bool evidence_root_parse(struct bytes file, struct arena *arena, struct bytes *out,
+                                    struct err *err);
 
 /* What a file says of itself, judged by nobody, as words. */
 struct fact {

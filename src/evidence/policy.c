@@ -8,7 +8,9 @@
 #include <stdio.h>
 
 #include "evidence/civil.h"
+#include "evidence/evidence.h"
 #include "evidence/tcb_info.h"
+#include "evidence/x509.h"
 
 #define LIST_MAX 4096
 
@@ -448,33 +450,43 @@ static bool read_signers(const struct parse *p, const struct toml_value *value, 
     return true;
 }
 
+bool evidence_root_parse(struct bytes file, struct arena *arena, struct bytes *out, struct err *err)
+{
+    BIO *bio = BIO_new_mem_buf(file.data, (int)file.size);
+    char *name = NULL, *header = NULL;
+    uint8_t *der = NULL, *copy = NULL;
+    long size = 0;
+    struct certificate certificate;
+
+    *out = file;
+    if (bio != NULL && PEM_read_bio(bio, &name, &header, &der, &size) == 1 &&
+        (copy = arena_alloc(arena, (size_t)size, 1)) != NULL) {
+        memcpy(copy, der, (size_t)size);
+        *out = bytes_from(copy, (size_t)size);
+    }
+    OPENSSL_free(name);
+    OPENSSL_free(header);
+    OPENSSL_free(der);
+    BIO_free(bio);
+    ERR_clear_error();
+    if (!certificate_parse(*out, &certificate, err))
+        return false;
+    certificate_done(&certificate);
+    return true;
+}
+
 /* Certificates in PEM, one in each string. */
 static bool read_roots(const struct parse *p, const struct toml_value *value, void *field,
                        uint64_t param)
 {
     struct bytes_list *list = field;
+    struct err err;
 
     if (!read_list(p, value, list, param))
         return false;
     struct bytes *items = ARENA_ARRAY(p->arena, struct bytes, list->count);
     for (size_t i = 0; items != NULL && i < list->count; i++) {
-        BIO *bio = BIO_new_mem_buf(list->items[i].data, (int)list->items[i].size);
-        char *name = NULL, *header = NULL;
-        uint8_t *der = NULL, *copy = NULL;
-        long size = 0;
-        if (bio != NULL && PEM_read_bio(bio, &name, &header, &der, &size) == 1 &&
-            strcmp(name, PEM_STRING_X509) == 0)
-            copy = arena_alloc(p->arena, (size_t)size, 1);
-        if (copy != NULL) {
-            memcpy(copy, der, (size_t)size);
-            items[i] = bytes_from(copy, (size_t)size);
-        }
-        OPENSSL_free(name);
-        OPENSSL_free(header);
-        OPENSSL_free(der);
-        BIO_free(bio);
-        ERR_clear_error();
-        if (copy == NULL)
+        if (!evidence_root_parse(list->items[i], p->arena, &items[i], &err))
             return fail_at(p, value->at, "item %zu is no certificate in PEM", i + 1);
     }
     list->items = items;

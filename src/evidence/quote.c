@@ -1,7 +1,8 @@
 #include "evidence/quote.h"
 
-#define CERT_TYPE_QE 6u /* version 4 on: the quoting enclave's part is certification data itself \
-                         */
+#define CERT_TYPE_QE                                                            \
+    6u /* version 4 on: the quoting enclave's part is certification data itself \
+        */
 
 static bool take_zeroes(struct reader *r, size_t size, bool *are_zero)
 {

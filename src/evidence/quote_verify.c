@@ -178,11 +178,12 @@ static void judge_signatures(struct quote_run *q)
     EVP_PKEY *attestation = NULL;
     struct err err = {.msg = "good"};
 
-    if (platform != NULL)
-        (void)verdict_judge(q->verdict, CHECK_QUOTE_QE_SIGNATURE,
-                            crypto_verify(CRYPTO_P256, platform, x->qe.raw, x->qe_signature,
-                                          x->qe_signature + P256_SIZE, &err),
+    if (platform != NULL) {
+        bool is_signed = crypto_verify(CRYPTO_P256, platform, x->qe.raw, x->qe_signature,
+                                       x->qe_signature + P256_SIZE, &err);
+        (void)verdict_judge(q->verdict, CHECK_QUOTE_QE_SIGNATURE, is_signed,
                             "a signature of the platform's key", err.msg);
+    }
     err.msg = "good";
     bool ok = crypto_public(CRYPTO_P256, x->key, x->key + P256_SIZE, &attestation, &err) &&
               crypto_verify(CRYPTO_P256, attestation, x->signed_bytes, x->signature,

@@ -229,9 +229,9 @@ static void judge_signature(struct snp_run *s)
 
     if (key == NULL)
         return;
-    (void)verdict_judge(s->verdict, CHECK_SNP_SIGNATURE,
-                        snp_report_verify_signature(&s->report, key, &err),
-                        "a signature of the endorsement key", err.msg);
+    bool ok = snp_report_verify_signature(&s->report, key, &err);
+    (void)verdict_judge(s->verdict, CHECK_SNP_SIGNATURE, ok, "a signature of the endorsement key",
+                        err.msg);
 }
 
 /* ---- TCB and chip ---- */
