@@ -22,6 +22,7 @@ class Case:
     window: tuple = ()
     before: str = ""
     after: str = ""
+    fails: tuple = ()  # checks that must fail as well
 
     @property
     def folder(self):
@@ -264,6 +265,10 @@ TDX_MAY = (TEEPOT + "tdx_tcb_info.json", TEEPOT + "tdx_qe_identity.json", ROOT_C
 ALIBABA = ("./tcb_info.json", "./qe_identity.json", SIGNER_2025)
 AZURE = "tdx/v5-azure-outdated/collateral.json"
 GCP_ADVISORIES = ("INTEL-SA-00960", "INTEL-SA-00982", "INTEL-SA-00986")
+MRCONFIGID_GNR = ({"tdx": {"mrconfigids": [
+    "889abf4718f037e38d74464c11e7c91a6e9890b5546409e1e7df9de7a51ca93152bf847bd2440328e90adb18b150ed67"]}}, "tdx.owner")
+SERVICE_ALIBABA = ({"tdx": {"mrservicetds": [
+    "383c87d3bbb047b2d171eaca95312ede99f258088dc788f6ae2ccf8b6dd848fe8d47629e08b3f6cbd4a00dd47a5a033d"]}}, "tdx.service")
 NO_SEPT_VE = ({"tdx": {"sept_ve_disable": False, "attributes_allowed": ["pks"]}}, "tdx.attributes")
 
 TDX = [
@@ -281,14 +286,17 @@ TDX = [
          "quote.bin", before="quote.qe-identity-dates", after="quote.tcb-info-dates"),
     Case("v4-gnr-trustee", "tdx/v4-gnr-trustee/quote.bin",
          ("./tcb_info.json", "./qe_identity.json", SIGNER_2025, ROOT_CRL_2025), "2025-11-10T00:00:00Z",
-         (NO_CRLS, status("OutOfDate")), None, "quote.bin",
+         (NO_CRLS, status("OutOfDate"), MRCONFIGID_GNR), None, "quote.bin",
          before="quote.qe-identity-dates", after="quote.tcb-info-dates"),
     Case("v4-gnr-trustee-2026", "tdx/v4-gnr-trustee/quote.bin", ("tdx/fortanix-pcs/tcb-tdx.json", AZURE),
-         "2026-03-10T00:00:00Z", (status("OutOfDate"),), status="OutOfDate"),
+         "2026-03-10T00:00:00Z", (status("OutOfDate"), MRCONFIGID_GNR), status="OutOfDate"),
     # Intel's description of the same kind of platform, for SGX
     Case("v4-gnr-trustee-tcb-info-of-sgx", "tdx/v4-gnr-trustee/quote.bin",
-         ("sgx/fortanix-pcs/tcb-json_tcb-sgx.json", AZURE), "2026-03-10T00:00:00Z", (EVERY_STATUS,),
-         "quote.tcb-info"),
+         ("sgx/fortanix-pcs/tcb-json_tcb-sgx.json", SIGNER_2025), "2026-03-10T00:00:00Z", (NO_CRLS, EVERY_STATUS),
+         "quote.qe-identity", fails=("quote.tcb-info",)),
+    # the description of another kind of platform
+    Case("v4-gnr-trustee-tcb-info-of-another", "tdx/v4-gnr-trustee/quote.bin", (AZURE,), "2026-03-10T00:00:00Z",
+         (EVERY_STATUS, MRCONFIGID_GNR), "quote.tcb-match"),
     Case("v4-google-cos113", "tdx/v4-google-cos113/quote.bin", (), "2025-06-10T00:00:00Z", (NO_CRLS,),
          "quote.qe-identity", "quote.bin", before="quote.chain-dates", after="quote.chain-dates"),
     # nothing to tolerate: the default policy alone
@@ -299,9 +307,9 @@ TDX = [
     Case("v4-google-cos113-may", "tdx/v4-google-cos113/quote.bin", (*TDX_MAY, "sgx/fortanix-pcs/platform.crl"),
          "2025-05-30T00:00:00Z", status="UpToDate", window=("2025-05-27T19:31:43Z", "2025-05-31T13:16:32Z"),
          before="quote.tcb-info-dates", after="quote.crl"),
-    # no level of Intel's list is as old as this platform
-    Case("v4-google-spr", "tdx/v4-google-spr/quote.bin", GOOGLE_SPR, "2023-07-01T01:00:00Z",
-         (EVERY_STATUS, NO_SEPT_VE), "quote.tcb-status", "quote.bin",
+    # no level of Intel's list is as old as this platform; its file is the same with text behind it, see UNREADABLE
+    Case("v4-google-spr", "tdx/v4-oasis/quote_out_of_date.bin", GOOGLE_SPR, "2023-07-01T01:00:00Z",
+         (EVERY_STATUS, NO_SEPT_VE), "quote.tcb-status", "tdx/v4-google-spr quote.bin",
          before="quote.tcb-info-dates", after="quote.qe-identity-dates"),
     Case("v4-oasis", "tdx/v4-oasis/quote.bin", ("./tcb_info_C0806F.json", "./qe_identity2.json", SIGNER_2018),
          "2024-09-25T00:00:00Z", (NO_CRLS,), None, "quote.bin",
@@ -316,19 +324,24 @@ TDX = [
          before="quote.qe-identity-dates", after="quote.crl"),
     Case("v4-phala-2026", "tdx/v4-phala/quote.bin", ("tdx/fortanix-pcs/tcb-tdx-2.json", AZURE),
          "2026-03-10T00:00:00Z", status="UpToDate"),
-    Case("v5-alibaba-automata", "tdx/v5-alibaba-automata/quote.bin", ALIBABA, "2025-06-20T00:00:00Z", (NO_CRLS,),
-         None, "quote.bin", before="quote.chain-dates", after="quote.qe-identity-dates"),
+    Case("v5-alibaba-automata", "tdx/v5-alibaba-automata/quote.bin", ALIBABA, "2025-06-20T00:00:00Z",
+         (NO_CRLS, SERVICE_ALIBABA), None, "quote.bin", before="quote.chain-dates", after="quote.qe-identity-dates"),
     Case("v5-alibaba-automata-complete", "tdx/v5-alibaba-automata/quote.bin",
-         (*ALIBABA, TEEPOT + "pck_crl_platform.json", ROOT_CRL_2025), "2025-06-20T00:00:00Z", status="UpToDate"),
+         (*ALIBABA, TEEPOT + "pck_crl_platform.json", ROOT_CRL_2025), "2025-06-20T00:00:00Z", (SERVICE_ALIBABA,),
+         status="UpToDate"),
     Case("v5-azure-outdated", "tdx/v5-azure-outdated/quote.bin", ("./collateral.json",), "2026-03-01T00:00:00Z",
          (EVERY_STATUS,), "quote.tcb-status", "quote.bin", before="quote.tcb-info-dates", after="quote.crl"),
     Case("v5-google", "tdx/v5-google/quote.bin",
-         ("./tcb_info.json", "tdx/fortanix-pcs/qeid-tdx.json", "sgx/fortanix-pcs/IntelSGXRootCA.crl", SIGNER_2025),
+         ("./tcb_info.json", "tdx/fortanix-pcs/qeid-tdx.json", ROOT_CRL_2025, SIGNER_2025),
          "2026-02-03T01:00:00Z", (NO_CRLS,), None, "quote.bin",
          window=("2026-02-01T14:49:26Z", "2026-02-06T12:03:53Z"),
          before="quote.tcb-info-dates", after="quote.qe-identity-dates"),
-    Case("v5-google-complete", "tdx/v5-google/quote.bin", ("./tcb_info.json", AZURE), "2026-02-20T00:00:00Z",
-         status="UpToDate"),
+    Case("v5-google-complete", "tdx/v5-google/quote.bin",
+         ("./tcb_info.json", AZURE, "sgx/fortanix-pcs/IntelSGXRootCA.crl"), "2026-02-20T00:00:00Z", status="UpToDate"),
+    # a list from after the time of the verdict is none
+    Case("v5-google-list-of-the-future", "tdx/v5-google/quote.bin",
+         ("./tcb_info.json", "tdx/fortanix-pcs/qeid-tdx.json", "sgx/fortanix-pcs/IntelSGXRootCA.crl", SIGNER_2025),
+         "2026-02-03T01:00:00Z", (), "quote.crl"),
     Case("v5-google-identity-of-sgx", "tdx/v5-google/quote.bin",
          ("./tcb_info.json", "sgx/fortanix-pcs/qe-identity_qeid-sgx.json", SIGNER_2025), "2026-02-03T01:00:00Z",
          (NO_CRLS,), "quote.qe-identity"),
@@ -341,15 +354,41 @@ TDX = [
 CASES = {f"{case.evidence.partition('/')[0]}-{case.name}": case for case in SNP + SGX + TDX}
 assert len(CASES) == len(SNP + SGX + TDX)
 
-# Files that are shown, and nothing of them is, or that show nothing, and why: reading them must fail.
+# Files that neither `show` nor `verify` reads, and why.
 UNREADABLE = {
     "snp/genoa-v3-azure/evidence.json": "a TPM's evidence, which Broch does not judge",
     "snp/milan-v3-azure-a/evidence.json": "the same in an older form",
     "snp/genoa-v3-exttable/tsm-report.json": "the container of a tool; its parts are given as they are",
-    "snp/genoa-v3-exttable/tsm-report.cbor": "the same as CBOR",
+    "tdx/v4-google-spr/quote.bin": "text follows the quote; tdx/v4-oasis/quote_out_of_date.bin is it without",
+    "tdx/intel-qvl-sample-testroot/tcbInfo.json": "its TCB components are not of a byte each: made up",
     **{f"sgx/oe-json-parser/tcbInfoNegative{defect}.json": "its name says the defect" for defect in (
         "CompSvn", "Float", "IntegerOverflow", "IntegerWithSign", "InvalidIssueDate", "InvalidNextUpdate",
         "MissingNextUpdate", "PceSvn", "PropertyMissingLevel0", "PropertyMissingLevel1", "PropertyMissingLevel2",
         "PropertyMissingLevel3", "PropertyWrongTypeLevel0", "PropertyWrongTypeLevel1", "PropertyWrongTypeLevel2",
         "PropertyWrongTypeLevel3", "Signature", "StringEscape")},
+}
+
+# The certificates in files of which the manifest prints no facts: their subjects, in any order.
+INTEL_SIGNING = ["Intel SGX TCB Signing", "Intel SGX Root CA"]
+CERTIFICATES = {
+    **{f"snp/trust/{product.lower()}_{form}": [name.format(product) for name in names]
+       for product in ("Milan", "Genoa", "Turin") for form, names in {
+           "ark.pem": ["ARK-{}"], "ask.pem": ["SEV-{}"], "ask_ark_asvk.pem": ["SEV-{}", "ARK-{}", "SEV-VLEK-{}"],
+           "vcek_cert_chain.pem": ["SEV-{}", "ARK-{}"], "vlek_cert_chain.pem": ["SEV-VLEK-{}", "ARK-{}"]}.items()},
+    "snp/trust/milan.pkipath": ["ARK-Milan", "SEV-Milan"],
+    "snp/trust/genoa.pkipath": ["ARK-Genoa", "SEV-Genoa"],
+    "snp/genoa-v3-exttable/certtable.bin": ["ARK-Genoa", "SEV-Genoa", "SEV-VCEK"],
+    # no container that is known, but PEM is found wherever it stands
+    "snp/genoa-v3-exttable/tsm-report.cbor": ["ARK-Genoa", "SEV-Genoa", "SEV-VCEK"],
+    "sgx/trust/intel_sgx_root_ca.der": ["Intel SGX Root CA"],
+    "sgx/trust/intel_sgx_root_ca.pem": ["Intel SGX Root CA"],
+    "sgx/trust/tcb_signing_chain_2025.pem": INTEL_SIGNING,
+    "sgx/platform-oasis/tcb_info_chain.pem": INTEL_SIGNING,
+    "sgx/platform-oasis/tcb_info_chain_bad.pem": ["Intel SGX PCK Processor CA", "Intel SGX Root CA"],
+    # of this answer only the chain is read: the list of evaluations is for a person to choose from
+    "sgx/teepot-pcs/sgx_tcb_eval_nums.json": INTEL_SIGNING,
+    "sgx/intel-qvl-sample-testroot/tcbSignChain.pem": INTEL_SIGNING,
+    "tdx/intel-qvl-sample-testroot/tcbSignChain.pem": INTEL_SIGNING,
+    "tdx/v4-gcp-automata/tcb_signing.der": ["Intel SGX TCB Signing"],
+    "tdx/v4-gcp-automata/platform_ca.der": ["Intel SGX PCK Platform CA"],
 }

@@ -16,8 +16,8 @@ VERDICT = {"GOOD": "pass", "BAD": "fail", "True": "pass", "False": "fail", "n/a 
 # Lines that state nothing about a file that is read as evidence, and why they are passed over.
 NO_FACT = {
     r"[\w.]+: not checked \(.*\)": "the manifest's tools could not read it either; see test_unreadable",
-    r"VERIFIED: sgx_tcb_eval_nums\.json: .*": "nothing reads the list of evaluations: the floor is a "
-                                              "person's decision (tcb_evaluation_min)",
+    r"VERIFIED: sgx_tcb_eval_nums\.json: .*": "the list of evaluations is not read: the floor is a person's "
+                                              "decision (tcb_evaluation_min)",
     r"VERIFIED: tcbInfoNegative.*": "refused as a whole, and so not shown; see test_unreadable",
     r"CSR self signature True": "who asks for a certificate is proven by the evidence in the request; "
                                 "its signature is judged when certificates are issued",

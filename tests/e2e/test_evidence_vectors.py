@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from conftest import SHARED
-from evidence_cases import CASES, UNREADABLE
+from evidence_cases import CASES, CERTIFICATES, UNREADABLE
 from evidence_manifest import Manifest
 
 VECTORS = SHARED / "vectors"
@@ -152,19 +152,38 @@ def differences(facts, item):
     return wrong
 
 
-@pytest.mark.parametrize("fact", MANIFEST.shown, ids=lambda f: f"{f.path} {f.kind}")
+@pytest.mark.parametrize("fact", [f for f in MANIFEST.shown if f.path not in UNREADABLE],
+                         ids=lambda f: f"{f.path} {f.kind}")
 def test_facts_are_shown(fact, show):
     items = [item for item in show(fact.path) if item["kind"] == fact.kind]
     wrong = [differences(fact.facts, item) for item in items]
     assert {} in wrong, f"{fact.line}\n{min(wrong, key=len, default='no such item')}"
 
 
+@pytest.mark.parametrize("path", CERTIFICATES)
+def test_certificates_are_shown(path, show):
+    assert {item["kind"] for item in show(path)} == {"certificate"}
+    assert sorted(item["facts"]["subject"] for item in show(path)) == sorted(CERTIFICATES[path])
+
+
 @pytest.mark.parametrize("path", UNREADABLE)
 def test_unreadable(path, broch):
-    for words in (["show", VECTORS / path], ["verify", VECTORS / path],
-                  ["verify", VECTORS / "snp/genoa-v3/report.bin", "--collateral", VECTORS / path]):
-        code, said = broch(*words)
-        assert code == 2 and said["error"], said
+    code, said = broch("show", VECTORS / path)
+    assert code == 2 and said["error"], said
+    code, said = broch("verify", VECTORS / path)
+    assert code == 2 and (said.get("error") or said["refusal"] == "quote.format"), said
+
+
+@pytest.mark.parametrize("path", [*UNREADABLE, *CERTIFICATES])
+def test_endorsements_are_no_evidence(path, broch):
+    code, said = broch("verify", VECTORS / path)
+    assert code == 2 and not said.get("genuine"), said
+
+
+@pytest.mark.parametrize("path", UNREADABLE)
+def test_what_cannot_be_read_endorses_nothing(path, broch):
+    code, said = broch("verify", VECTORS / "snp/genoa-v3/report.bin", "--collateral", VECTORS / path)
+    assert code == 1 and said["refusal"] == "snp.vek", said
 
 
 # ---- verdicts ----
@@ -182,6 +201,7 @@ def test_under_a_policy_that_tolerates_what_it_needs(case, verify):
     found = {c["name"]: (c["expected"], c["found"]) for c in verdict["checks"]}
     assert verdict["refusal"] == case.refusal, found.get(verdict["refusal"])
     assert verdict["technology"] == kind_of(case) and verdict["simulated"] is False
+    assert [check for check in case.fails if results(verdict)[check] != "fail"] == []
     if case.status:
         assert verdict["tcbStatus"] == case.status
 
@@ -230,7 +250,7 @@ def test_every_verdict_of_the_manifest_has_a_case():
 
 
 def test_every_file_is_used():
-    used = set(UNREADABLE) | {path for case in CASES.values() for path in case.files}
+    used = set(UNREADABLE) | set(CERTIFICATES) | {path for case in CASES.values() for path in case.files}
     used |= {fact.path for fact in MANIFEST.shown}
     assert sorted(set(MANIFEST.files) - used) == []
     assert [path for path in used if not (VECTORS / path).is_file()] == []
