@@ -359,6 +359,7 @@ UNREADABLE = {
     "snp/genoa-v3-azure/evidence.json": "a TPM's evidence, which Broch does not judge",
     "snp/milan-v3-azure-a/evidence.json": "the same in an older form",
     "snp/genoa-v3-exttable/tsm-report.json": "the container of a tool; its parts are given as they are",
+    "snp/genoa-v3-exttable/tsm-report.cbor": "the same as CBOR",
     "tdx/v4-google-spr/quote.bin": "text follows the quote; tdx/v4-oasis/quote_out_of_date.bin is it without",
     "tdx/intel-qvl-sample-testroot/tcbInfo.json": "its TCB components are not of a byte each: made up",
     **{f"sgx/oe-json-parser/tcbInfoNegative{defect}.json": "its name says the defect" for defect in (
@@ -378,13 +379,11 @@ CERTIFICATES = {
     "snp/trust/milan.pkipath": ["ARK-Milan", "SEV-Milan"],
     "snp/trust/genoa.pkipath": ["ARK-Genoa", "SEV-Genoa"],
     "snp/genoa-v3-exttable/certtable.bin": ["ARK-Genoa", "SEV-Genoa", "SEV-VCEK"],
-    # no container that is known, but PEM is found wherever it stands
-    "snp/genoa-v3-exttable/tsm-report.cbor": ["ARK-Genoa", "SEV-Genoa", "SEV-VCEK"],
     "sgx/trust/intel_sgx_root_ca.der": ["Intel SGX Root CA"],
     "sgx/trust/intel_sgx_root_ca.pem": ["Intel SGX Root CA"],
     "sgx/trust/tcb_signing_chain_2025.pem": INTEL_SIGNING,
     "sgx/platform-oasis/tcb_info_chain.pem": INTEL_SIGNING,
-    "sgx/platform-oasis/tcb_info_chain_bad.pem": ["Intel SGX PCK Processor CA", "Intel SGX Root CA"],
+    "sgx/platform-oasis/tcb_info_chain_bad.pem": ["Intel SGX PCK Platform CA", "Intel SGX Root CA"],
     # of this answer only the chain is read: the list of evaluations is for a person to choose from
     "sgx/teepot-pcs/sgx_tcb_eval_nums.json": INTEL_SIGNING,
     "sgx/intel-qvl-sample-testroot/tcbSignChain.pem": INTEL_SIGNING,
