@@ -243,6 +243,25 @@ def test_valid_for_a_time(case, verify):
         assert case.refusal is not None or verdict["refusal"] == dates[side], side
 
 
+@pytest.mark.parametrize("case", [c for c in CASES.values() if c.advisories or (
+    set_and_label(c) and MANIFEST.verdicts[set_and_label(c)].advisories)], ids=lambda c: c.name)
+def test_lists_the_open_advisories(case, verify):
+    """Exactly those, also where the verdict is refused for another reason."""
+    expected = case.advisories or MANIFEST.verdicts[set_and_label(case)].advisories
+    found = {check["name"]: check for check in verify(case, tolerant(case))["checks"]}["quote.advisories"]
+    assert set(found["found"].split()) == set(expected)
+
+
+def test_root_of_a_sample_named_as_simulated(broch):
+    """Intel's sample data, whose enclave has no attributes, but is well attested under its own root."""
+    case = CASES["sgx-qvl-sample"]
+    root = VECTORS / case.folder / "trustedRootCaCert.pem"
+    code, verdict = broch("verify", *(VECTORS / path for path in case.files), "--at", case.at,
+                          "--simulated-root", root)
+    assert code == 1 and verdict["simulated"] is True and verdict["tcbStatus"] == "UpToDate"
+    assert [name for name, result in results(verdict).items() if result in ("fail", "not made")] == ["sgx.attributes"]
+
+
 # ---- nothing was forgotten ----
 
 def test_every_verdict_of_the_manifest_has_a_case():
