@@ -59,15 +59,15 @@ bool crypto_public(enum crypto_curve curve, const uint8_t *x, const uint8_t *y, 
     uint8_t point[1 + 2 * P384_SIZE] = {POINT_CONVERSION_UNCOMPRESSED};
     size_t size = curves[curve].size;
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+
+    memcpy(group, curves[curve].name, strlen(curves[curve].name) + 1);
+    memcpy(point + 1, x, size);
+    memcpy(point + 1 + size, y, size);
     OSSL_PARAM params[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
         OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * size),
         OSSL_PARAM_construct_end(),
     };
-
-    memcpy(group, curves[curve].name, strlen(curves[curve].name) + 1);
-    memcpy(point + 1, x, size);
-    memcpy(point + 1 + size, y, size);
     *out = NULL;
     bool ok = context != NULL && EVP_PKEY_fromdata_init(context) == 1 &&
               EVP_PKEY_fromdata(context, out, EVP_PKEY_PUBLIC_KEY, params) == 1;
