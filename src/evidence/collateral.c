@@ -316,7 +316,8 @@ bool collateral_add(struct collateral *c, struct bytes file, struct err *err)
         return add_percent(c, text, err);
     if (bytes_starts_with(text, bytes_of("3081")) || bytes_starts_with(text, bytes_of("3082")))
         return add_hex(c, text, err);
-    if (has_pem(text))
+    /* PEM that stands somewhere in a binary file belongs to a form that nobody here knows */
+    if (has_pem(text) && memchr(text.data, 0, text.size) == NULL)
         return collateral_add_pem(c, text, err);
     return add_der(c, file, err);
 }

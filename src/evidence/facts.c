@@ -364,7 +364,9 @@ static bool put_evidence(struct book *b, const struct evidence_file *file, struc
     struct bytes pem = quote.cert_data;
     while (pem.size != 0 && pem.data[pem.size - 1] == 0)
         pem.size--;
-    return quote.cert_type != CERT_TYPE_CHAIN || collateral_add_pem(c, pem, err);
+    /* a chain that cannot be read is for the verdict to judge: the quote is shown without it */
+    return quote.cert_type != CERT_TYPE_CHAIN || collateral_add_pem(c, pem, err) ||
+           err->code != ERR_MEMORY;
 }
 
 static bool write_facts(struct bytes bytes, struct collateral *c, struct arena *arena,
