@@ -1,5 +1,5 @@
 /* Simulated Intel against OpenSSL's own verification and against real certificates and quotes. */
-#include "simulated_test.h"
+#include "evidence/simulated_test.h"
 
 #include "evidence/crypto.h"
 

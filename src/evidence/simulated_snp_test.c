@@ -1,5 +1,5 @@
 /* Simulated AMD against OpenSSL's own verification and against real certificates. */
-#include "simulated_test.h"
+#include "evidence/simulated_test.h"
 
 #include "evidence/crypto.h"
 

@@ -2,7 +2,7 @@
  * quotes that they are about. */
 #include <jansson.h>
 
-#include "simulated_test.h"
+#include "evidence/simulated_test.h"
 
 #include "evidence/crypto.h"
 

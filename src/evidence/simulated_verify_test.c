@@ -1,6 +1,6 @@
 /* Simulated platforms from end to end: our verifier believes them when its policy names their root,
  * says that they are simulated, and refuses them else. */
-#include "simulated_test.h"
+#include "evidence/simulated_test.h"
 
 #include "evidence/evidence.h"
 
