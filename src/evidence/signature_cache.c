@@ -23,6 +23,11 @@ void signature_cache_free(struct signature_cache *cache)
     free(cache);
 }
 
+void signature_cache_clear(struct signature_cache *cache)
+{
+    memset(cache->ids, 0, (cache->mask + 1) * sizeof cache->ids[0]);
+}
+
 static size_t place_of(const struct signature_cache *cache, const uint8_t id[SIGNATURE_ID_SIZE])
 {
     uint32_t first;

@@ -15,6 +15,7 @@ struct signature_cache;
  * ERR_MEMORY. */
 MUST_CHECK bool signature_cache_new(size_t count, struct signature_cache **out, struct err *err);
 void signature_cache_free(struct signature_cache *cache);
+void signature_cache_clear(struct signature_cache *cache);
 
 /* cache may be NULL: then nothing is known, and nothing is kept. id is SHA-256, so its first bytes
  * choose the place. */
