@@ -213,10 +213,9 @@ static void judge_signatures(struct quote_run *q)
                             "a signature of the platform's key", err.msg);
     }
     err.msg = "good";
-    bool ok = crypto_public(CRYPTO_P256, x->key, x->key + P256_SIZE, &attestation, &err) &&
+    bool ok = verifier_key(q->run->verifier, x->key, &attestation, &err) &&
               crypto_verify(CRYPTO_P256, attestation, x->signed_bytes, x->signature,
                             x->signature + P256_SIZE, &err);
-    EVP_PKEY_free(attestation);
     (void)verdict_judge(q->verdict, CHECK_QUOTE_SIGNATURE, ok, "a signature of the attestation key",
                         err.msg);
 }

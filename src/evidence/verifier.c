@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "evidence/civil.h"
+#include "evidence/crypto.h"
 
 #define SIGNATURES_KEPT 1024 /* a power of two; 32 bytes each */
 
@@ -36,11 +37,19 @@ static void root_done(struct known_root *root)
     root->der = NULL;
 }
 
+static void key_done(struct known_key *key)
+{
+    EVP_PKEY_free(key->key);
+    key->key = NULL;
+}
+
 void verifier_forget(struct verifier *v)
 {
     signature_cache_clear(v->signatures);
     for (size_t i = 0; i < VERIFIER_CHAINS_KEPT; i++)
         chain_done(&v->known_chains[i]);
+    for (size_t i = 0; i < VERIFIER_KEYS_KEPT; i++)
+        key_done(&v->known_keys[i]);
 }
 
 void verifier_free(struct verifier *v)
@@ -50,6 +59,8 @@ void verifier_free(struct verifier *v)
     roots_done(&v->roots);
     for (size_t i = 0; i < VERIFIER_CHAINS_KEPT; i++)
         chain_done(&v->known_chains[i]);
+    for (size_t i = 0; i < VERIFIER_KEYS_KEPT; i++)
+        key_done(&v->known_keys[i]);
     for (size_t i = 0; i < VERIFIER_ROOTS_KEPT; i++)
         root_done(&v->known_roots[i]);
     signature_cache_free(v->signatures);
@@ -135,6 +146,26 @@ bool verifier_chain(struct verifier *v, struct bytes pem, const struct collatera
     v->known_chains[v->next_chain] = chain;
     v->next_chain = (v->next_chain + 1) % VERIFIER_CHAINS_KEPT;
     *out = chain.certificates;
+    return true;
+}
+
+bool verifier_key(struct verifier *v, const uint8_t point[64], EVP_PKEY **out, struct err *err)
+{
+    struct known_key *place = &v->known_keys[v->next_key];
+
+    for (size_t i = 0; i < VERIFIER_KEYS_KEPT; i++) {
+        const struct known_key *known = &v->known_keys[i];
+        if (known->key != NULL && memcmp(known->point, point, sizeof known->point) == 0) {
+            *out = known->key;
+            return true;
+        }
+    }
+    if (!crypto_public(CRYPTO_P256, point, point + P256_SIZE, out, err))
+        return false;
+    key_done(place);
+    place->key = *out;
+    memcpy(place->point, point, sizeof place->point);
+    v->next_key = (v->next_key + 1) % VERIFIER_KEYS_KEPT;
     return true;
 }
 

@@ -6,10 +6,11 @@
 #include "evidence/evidence.h"
 #include "evidence/roots.h"
 
-/* Roots of policies, and chains in quotes, that are kept parsed: OpenSSL takes longer to read a
- * certificate than to check a signature. */
+/* Roots of policies, chains in quotes and attestation keys that are kept parsed: OpenSSL takes
+ * longer to read a certificate than to check a signature. */
 #define VERIFIER_ROOTS_KEPT 16
 #define VERIFIER_CHAINS_KEPT 32
+#define VERIFIER_KEYS_KEPT 32
 
 struct known_root {
     uint8_t *der;
@@ -22,12 +23,19 @@ struct known_chain {
     struct collateral *certificates;
 };
 
+/* The public key of a quoting enclave, which serves for many quotes. */
+struct known_key {
+    uint8_t point[64]; /* x, y */
+    EVP_PKEY *key;
+};
+
 struct verifier {
     struct roots roots;
     struct signature_cache *signatures;
     struct known_root known_roots[VERIFIER_ROOTS_KEPT];
     struct known_chain known_chains[VERIFIER_CHAINS_KEPT];
-    size_t next_root, next_chain; /* whose place the next one takes */
+    struct known_key known_keys[VERIFIER_KEYS_KEPT];
+    size_t next_root, next_chain, next_key; /* whose place the next one takes */
 };
 
 /* One verification under way. */
@@ -50,6 +58,10 @@ void quote_verify(struct run *run);
  * ERR_MEMORY. */
 MUST_CHECK bool verifier_chain(struct verifier *verifier, struct bytes pem,
                                const struct collateral **out, struct err *err);
+
+/* The key on P-256 of a point, remembered or made. ERR_CRYPTO. Borrowed as above. */
+MUST_CHECK bool verifier_key(struct verifier *verifier, const uint8_t point[64], EVP_PKEY **out,
+                             struct err *err);
 
 /* The roots that a chain may end in: the built-in one, and those simulated ones that have its name.
  */
