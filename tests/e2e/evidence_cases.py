@@ -268,7 +268,8 @@ GCP_ADVISORIES = ("INTEL-SA-00960", "INTEL-SA-00982", "INTEL-SA-00986")
 MRCONFIGID_GNR = ({"tdx": {"mrconfigids": [
     "889abf4718f037e38d74464c11e7c91a6e9890b5546409e1e7df9de7a51ca93152bf847bd2440328e90adb18b150ed67"]}}, "tdx.owner")
 SERVICE_ALIBABA = ({"tdx": {"mrservicetds": [
-    "383c87d3bbb047b2d171eaca95312ede99f258088dc788f6ae2ccf8b6dd848fe8d47629e08b3f6cbd4a00dd47a5a033d"]}}, "tdx.service")
+    "383c87d3bbb047b2d171eaca95312ede99f258088dc788f6ae2ccf8b6dd848fe8d47629e08b3f6cbd4a00dd47a5a033d"]}},
+    "tdx.service")
 NO_SEPT_VE = ({"tdx": {"sept_ve_disable": False, "attributes_allowed": ["pks"]}}, "tdx.attributes")
 
 TDX = [

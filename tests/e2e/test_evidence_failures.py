@@ -75,23 +75,46 @@ snp = 6
 """
 
 
-def test_request_of_another_key(verify, policy, tmp_path):
-    """Evidence in a certificate request is about the request's key, and no configuration turns that off."""
-    request = (VECTORS / "snp/steward-milan-csr/evidence.csr").read_bytes()
-    words = ["--at", "2023-01-01T00:00:00Z", "--policy", policy(STEWARD_MILAN)]
-    assert verify(VECTORS / "snp/steward-milan-csr/evidence.csr", *words)["refusal"] is None
+def der(tag, content):
+    """An element whose length takes one byte or three."""
+    size = bytes([len(content)]) if len(content) < 128 else b"\x82" + len(content).to_bytes(2, "big")
+    return bytes([tag]) + size + content
 
-    # another key of the same curve, in the place of the one there
-    prefix = bytes.fromhex("301006072a8648ce3d020106052b8104002203620004")
-    assert request.index(prefix) < 32  # the certificate within has one as well
-    key = subprocess.run("openssl ecparam -name secp384r1 -genkey -noout | openssl ec -pubout -outform DER", shell=True,
-                         capture_output=True, check=True).stdout
-    at = request.index(prefix) + len(prefix)
-    other = request[:at] + key[-96:] + request[at + 96:]
-    path = tmp_path / "evidence.csr"
-    path.write_bytes(other)
+
+def openssl(*words, data=None):
+    return subprocess.run(["openssl", *words], input=data, capture_output=True, check=True).stdout
+
+
+def with_another_key(request, key):
+    """A certificate request with the key of a PEM file in the place of its own, before it is signed: all but the
+    signature. And the signature algorithm."""
+    point = bytes.fromhex("301006072a8648ce3d020106052b8104002203620004")
+    at = request.index(point) + len(point)
+    assert request[:2] == request[4:6] == b"\x30\x82" and at < 64  # the key of the request, not the VCEK's
+    info = request[4:8 + int.from_bytes(request[6:8], "big")]
+    public = openssl("pkey", "-in", key, "-pubout", "-outform", "DER")
+    algorithm = bytes.fromhex("300a06082a8648ce3d040303")
+    assert request[4 + len(info):].startswith(algorithm)
+    return info[:at - 4] + public[-96:] + info[at - 4 + 96:], algorithm
+
+
+def test_request_of_another_key(verify, policy, tmp_path):
+    """Evidence in a certificate request is about the request's key, which must have signed it, and no
+    configuration turns that off."""
+    request = VECTORS / "snp/steward-milan-csr/evidence.csr"
+    words = ["--at", "2023-01-01T00:00:00Z", "--policy", policy(STEWARD_MILAN)]
+    assert result(verify(request, *words), "snp.report-data") == "pass"
+
+    key, path = tmp_path / "key.pem", tmp_path / "evidence.csr"
+    openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384", "-out", key)
+    info, algorithm = with_another_key(request.read_bytes(), key)
+    signature = openssl("dgst", "-sha384", "-sign", key, data=info)
+    path.write_bytes(der(0x30, info + algorithm + der(0x03, b"\0" + signature)))
     verdict = verify(path, *words)
-    assert verdict["code"] == 1 and verdict["refusal"] == "snp.report-data"
+    assert (verdict["code"], verdict["refusal"]) == (1, "snp.report-data")
+
+    path.write_bytes(der(0x30, info + algorithm + der(0x03, b"\0" + openssl("dgst", "-sha384", "-sign", key))))
+    assert verify(path, *words)["code"] == 2
 
 
 # What Intel signed
@@ -150,8 +173,9 @@ def test_sixteen_components(count, verify, policy, tmp_path):
 
 # What is too much
 
-@pytest.mark.parametrize("fill", [b"\x00", b"[", b'{"a":', b"-----BEGIN CERTIFICATE-----\n", b"\x30\x84\xff\xff\xff\xff"],
-                         ids=["zeroes", "arrays", "objects", "PEM", "DER"])
+@pytest.mark.parametrize("fill", [
+    b"\x00", b"[", b'{"a":', b"-----BEGIN CERTIFICATE-----\n", b"\x30\x84\xff\xff\xff\xff",
+], ids=["zeroes", "arrays", "objects", "PEM", "DER"])
 def test_files_have_a_limit(fill, verify, tmp_path):
     """Of evidence and of endorsements: no more is read than either can be, and no depth is followed."""
     path = tmp_path / "large"

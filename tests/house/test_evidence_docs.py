@@ -87,7 +87,8 @@ def judge(build, tmp_path):
     return run
 
 
-SETS = [("snp/genoa-v5/report.bin", "snp/genoa-v5/vcek_chain.pem"), ("snp/milan-v2/report.bin", "snp/milan-v2/vcek.der"),
+SETS = [("snp/genoa-v5/report.bin", "snp/genoa-v5/vcek_chain.pem"),
+        ("snp/milan-v2/report.bin", "snp/milan-v2/vcek.der"),
         ("sgx/processor-phala/quote.bin", "sgx/processor-phala/collateral.json"),
         ("tdx/v5-google/quote.bin", "tdx/v5-google/tcb_info.json")]
 
