@@ -30,6 +30,32 @@ uint64_t bench_median_ns(void (*work)(void *context), void *context, unsigned ru
     return ns[runs / 2];
 }
 
+static int compare_ratios(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double bench_median_ratio(void (*work)(void *context), void *context, void (*peer)(void *context),
+                          void *peer_context, unsigned runs)
+{
+    double ratios[RUNS_MAX];
+
+    assert(runs >= 1 && runs <= RUNS_MAX);
+    work(context);
+    peer(peer_context);
+    for (unsigned i = 0; i < runs; i++) {
+        uint64_t start = os_monotonic_ns();
+        work(context);
+        uint64_t between = os_monotonic_ns();
+        peer(peer_context);
+        uint64_t end = os_monotonic_ns();
+        ratios[i] = (double)(between - start) / (double)(end > between ? end - between : 1);
+    }
+    qsort(ratios, runs, sizeof ratios[0], compare_ratios);
+    return ratios[runs / 2];
+}
+
 int bench_print_rate(const char *name, size_t bytes, uint64_t ns, double target_mb_per_s)
 {
     double rate = (double)bytes * 1000 / (double)(ns != 0 ? ns : 1);

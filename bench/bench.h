@@ -8,6 +8,11 @@
 /* The median wall time in ns of `runs` calls (1 to 101) of work(context), after one to warm up. */
 uint64_t bench_median_ns(void (*work)(void *context), void *context, unsigned runs);
 
+/* The median of `runs` ratios (1 to 101): the time of work(context) over that of
+ * peer(peer_context), one right after the other, after one of each to warm up. */
+double bench_median_ratio(void (*work)(void *context), void *context, void (*peer)(void *context),
+                          void *peer_context, unsigned runs);
+
 /* Prints one line: the name, MB/s (10^6 bytes), and the ratio to the target. Returns whether the
  * target is met. */
 int bench_print_rate(const char *name, size_t bytes, uint64_t ns, double target_mb_per_s);

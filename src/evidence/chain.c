@@ -123,6 +123,31 @@ void chain_build(const struct certificate *leaf, bool has_intermediate,
         build_short(&b, out);
 }
 
+static bool has_subject_of(const struct certificate *c, const struct certificate *root)
+{
+    return X509_NAME_cmp(X509_get_subject_name(c->x509), X509_get_subject_name(root->x509)) == 0;
+}
+
+const char *chain_impostor(const struct chain_pool *pool, const struct chain_roots *roots,
+                           enum x509_form form, struct signature_cache *cache)
+{
+    for (size_t i = 0; i < pool->given_count; i++) {
+        const struct certificate *given = &pool->given[i];
+        bool has_name = false, is_pinned = false;
+        for (size_t k = 0; k < roots->count; k++) {
+            const struct certificate *root = roots->items[k];
+            if (!has_subject_of(given, root))
+                continue;
+            has_name = true;
+            is_pinned = is_pinned || (certificate_is_same(given, root) &&
+                                      certificate_is_signed_by(given, root, form, cache));
+        }
+        if (has_name && !is_pinned)
+            return "a root of this name was given that is not pinned";
+    }
+    return NULL;
+}
+
 size_t chain_links(const struct chain *chain, const struct certificate *links[3])
 {
     size_t count = 0;

@@ -40,5 +40,10 @@ void chain_build(const struct certificate *leaf, bool has_intermediate,
                  const struct chain_pool *pool, const struct chain_roots *roots,
                  enum x509_form form, struct signature_cache *cache, struct chain *out);
 
+/* Whether somebody gave a root of a pinned one's name that is not it: what is wrong, or NULL. It
+ * would not be believed, but who sends it means to be. */
+const char *chain_impostor(const struct chain_pool *pool, const struct chain_roots *roots,
+                           enum x509_form form, struct signature_cache *cache);
+
 /* The certificates of a chain that were found, from the leaf up. Returns how many. */
 size_t chain_links(const struct chain *chain, const struct certificate *links[3]);

@@ -41,7 +41,8 @@ static void look_at_certificate(struct bytes in)
     (void)snp_vek_is_meant(&c);
     if (snp_vek_parse(&c, &vek, &err))
         assert(vek.product != SNP_PRODUCT_UNKNOWN);
-    (void)sgx_pck_parse(&c, &pck, &err);
+    if (sgx_pck_parse(&c, &pck, &err))
+        assert(strcmp(c.name, SGX_PCK_NAME) == 0);
     for (size_t i = 0; i < ROOT_COUNT; i++) {
         const struct certificate *root = &roots.certificates[i];
         (void)certificate_is_same(&c, root);

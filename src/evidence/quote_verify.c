@@ -1,4 +1,6 @@
 /* The verdict about a quote: its form, the platform's certificate, the signatures. */
+#include <openssl/pem.h>
+
 #include "evidence/crypto.h"
 #include "evidence/quote_run.h"
 
@@ -55,40 +57,81 @@ static void find_pck(struct quote_run *q, struct collateral *own)
     }
 }
 
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static bool is_equal_but_spaces(struct bytes a, struct bytes b)
+{
+    size_t i = 0, k = 0;
+
+    for (;;) {
+        while (i < a.size && is_space(a.data[i]))
+            i++;
+        while (k < b.size && is_space(b.data[k]))
+            k++;
+        if (i == a.size || k == b.size)
+            return i == a.size && k == b.size;
+        if (a.data[i++] != b.data[k++])
+            return false;
+    }
+}
+
+/* Whether the text is the PEM of the certificates that were found in it, and nothing beside. */
+static bool is_nothing_but(const struct collateral *own, struct bytes text)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    bool ok = bio != NULL && own->crl_count == 0;
+    char *data;
+
+    for (size_t i = 0; ok && i < own->certificate_count; i++) {
+        struct bytes der = own->certificates[i].der;
+        ok = PEM_write_bio(bio, PEM_STRING_X509, "", der.data, (long)der.size) > 0;
+    }
+    if (ok) {
+        long size = BIO_get_mem_data(bio, &data);
+        ok = size > 0 && is_equal_but_spaces(text, bytes_from(data, (size_t)size));
+    }
+    BIO_free(bio);
+    return ok;
+}
+
+/* What is wrong with the quote's own chain; NULL: nothing. */
 static const char *add_own(struct quote_run *q, struct collateral *own)
 {
     struct bytes pem = q->quote.cert_data;
     struct err err = {.msg = ""};
 
     if (q->quote.cert_type != CERT_TYPE_CHAIN)
-        return verdict_text(q->verdict, "the quote has no chain, but data of type %u",
-                            q->quote.cert_type);
+        return NULL;
     while (pem.size != 0 && pem.data[pem.size - 1] == 0)
         pem.size--;
-    if (memchr(pem.data, 0, pem.size) != NULL)
-        return "there is a NUL in the quote's chain";
-    return collateral_add_pem(own, pem, &err) ? "the quote's chain has no such certificate"
-                                              : err.msg;
+    if (!collateral_add_pem(own, pem, &err))
+        return err.msg;
+    return is_nothing_but(own, pem) ? NULL : "the quote's chain is not PEM and nothing but PEM";
 }
 
 static void judge_pck(struct quote_run *q, struct collateral *own)
 {
     static const char expected[] = "an Intel SGX PCK Certificate with FMSPC, PCEID and TCB";
-    const char *why = add_own(q, own);
+    const char *fault = add_own(q, own);
     struct err err = {.msg = ""};
 
     find_pck(q, own);
     if (q->certificate == NULL) {
-        (void)verdict_judge(q->verdict, CHECK_QUOTE_PCK, false, expected, why);
+        if (fault == NULL)
+            fault = verdict_text(q->verdict, "there is none; the quote's data is of type %u",
+                                 q->quote.cert_type);
+        (void)verdict_judge(q->verdict, CHECK_QUOTE_PCK, false, expected, fault);
         return;
     }
     q->has_pck = sgx_pck_parse(q->certificate, &q->pck, &err);
-    (void)verdict_judge(
-        q->verdict, CHECK_QUOTE_PCK, q->has_pck, expected,
-        q->has_pck
-            ? verdict_text(q->verdict, "FMSPC %s",
-                           verdict_hex(q->verdict, bytes_from(q->pck.fmspc, sizeof q->pck.fmspc)))
-            : err.msg);
+    if (fault == NULL && !q->has_pck)
+        fault = err.msg;
+    const char *fmspc = verdict_hex(q->verdict, bytes_from(q->pck.fmspc, sizeof q->pck.fmspc));
+    (void)verdict_judge(q->verdict, CHECK_QUOTE_PCK, fault == NULL, expected,
+                        fault != NULL ? fault : verdict_text(q->verdict, "FMSPC %s", fmspc));
     if (q->has_pck)
         run_judge_list(q->run, CHECK_QUOTE_PLATFORM_ALLOWED, &q->policy->intel.ppids,
                        bytes_from(q->pck.ppid, sizeof q->pck.ppid),
@@ -101,30 +144,54 @@ static bool is_right_issuer(const struct quote_run *q)
            strcmp(q->certificate->issuer, SGX_PROCESSOR_CA_NAME) == 0;
 }
 
-static void judge_chain(struct quote_run *q)
+/* Whether each certificate of the quote's chain has its place there. */
+static bool is_all_used(const struct quote_run *q, const struct collateral *own)
+{
+    const struct chain *c = &q->chain;
+
+    for (size_t i = 0; i < own->certificate_count; i++) {
+        const struct certificate *given = &own->certificates[i];
+        if (given != c->leaf && given != c->intermediate &&
+            (c->root == NULL || !certificate_is_same(given, c->root)))
+            return false;
+    }
+    return true;
+}
+
+static void judge_chain(struct quote_run *q, const struct collateral *own)
 {
     const struct certificate *links[3];
     const struct chain *c = &q->chain;
+    /* a quote with a chain has all of it: what is beside the quote cannot mend it */
+    const struct chain_pool pool = own->certificate_count == 0
+                                       ? q->pool
+                                       : (struct chain_pool){.given = own->certificates,
+                                                             .given_count = own->certificate_count};
 
     if (q->certificate == NULL)
         return;
-    chain_build(q->certificate, true, &q->pool, &q->roots, X509_FORM_INTEL,
+    chain_build(q->certificate, true, &pool, &q->roots, X509_FORM_INTEL,
                 q->run->verifier->signatures, &q->chain);
     q->verdict->is_simulated = c->fault == CHAIN_GOOD && c->is_simulated;
-    bool is_good = c->fault == CHAIN_GOOD && is_right_issuer(q);
-    if (c->fault == CHAIN_UNPINNED)
+    const char *impostor =
+        chain_impostor(&q->pool, &q->roots, X509_FORM_INTEL, q->run->verifier->signatures);
+    if (c->fault == CHAIN_UNPINNED || impostor != NULL)
         (void)verdict_judge(q->verdict, CHECK_QUOTE_ROOT, false, "Intel SGX Root CA, pinned",
-                            c->why);
+                            impostor != NULL ? impostor : c->why);
     else if (c->root != NULL)
         (void)verdict_judge(q->verdict, CHECK_QUOTE_ROOT, true, "Intel SGX Root CA, pinned",
                             c->is_simulated ? "it, SIMULATED" : "it");
+    const char *fault = c->fault != CHAIN_GOOD ? c->why
+                        : !is_right_issuer(q)  ? "its issuer is no CA of platforms"
+                        : !is_all_used(q, own) ? "a certificate has no place in it"
+                                               : NULL;
     if (c->fault != CHAIN_UNPINNED)
-        (void)verdict_judge(q->verdict, CHECK_QUOTE_CHAIN, is_good,
+        (void)verdict_judge(q->verdict, CHECK_QUOTE_CHAIN, fault == NULL,
                             "ECDSA P-256 with SHA-256 from link to link",
-                            is_good ? verdict_text(q->verdict, "%s, %s, %s", c->root->name,
-                                                   c->intermediate->name, q->certificate->name)
-                            : c->fault == CHAIN_GOOD ? "its issuer is no CA of platforms"
-                                                     : c->why);
+                            fault != NULL
+                                ? fault
+                                : verdict_text(q->verdict, "%s, %s, %s", c->root->name,
+                                               c->intermediate->name, q->certificate->name));
     run_judge_dates(q->run, CHECK_QUOTE_CHAIN_DATES, links, chain_links(c, links));
 }
 
@@ -239,7 +306,7 @@ static void judge(struct quote_run *q, struct collateral *own)
     if (!join_pool(q, own))
         return;
     run_roots(q->run, ROOT_INTEL, &q->roots);
-    judge_chain(q);
+    judge_chain(q, own);
     judge_signatures(q);
     judge_binding(q);
     quote_judge_collateral(q);

@@ -3,8 +3,11 @@
  * verifier believes them only when its policy names the root, and then its verdict says so.
  *
  * Times are seconds since 1970. Keys are struct evp_pkey_st; who gets one frees it. All fail with
- * ERR_MEMORY, ERR_CRYPTO (OpenSSL), ERR_LIMIT (a writer that is full). One thread at a time for
- * each object. */
+ * ERR_MEMORY, ERR_CRYPTO (OpenSSL), ERR_LIMIT (a writer that is full); parsers also with
+ * ERR_FORMAT, and SNP for an unknown product with ERR_UNSUPPORTED. What was written to a writer
+ * before a failure stays there. One thread at a time for each object.
+ *
+ * Names are those of real certificates, but for the organization, which is "Simulated". */
 #pragma once
 
 #include "base/base.h"

@@ -160,6 +160,10 @@ static void judge_chain(struct snp_run *s)
     chain_build(s->certificate, true, &pool, &roots, X509_FORM_AMD, s->run->verifier->signatures,
                 &s->chain);
     s->verdict->is_simulated = s->chain.fault == CHAIN_GOOD && s->chain.is_simulated;
+    const char *impostor =
+        chain_impostor(&pool, &roots, X509_FORM_AMD, s->run->verifier->signatures);
+    if (impostor != NULL)
+        (void)verdict_judge(s->verdict, CHECK_SNP_ROOT, false, root, impostor);
     if (s->chain.fault == CHAIN_UNPINNED || s->chain.root == NULL) {
         (void)verdict_judge(s->verdict,
                             s->chain.fault == CHAIN_UNPINNED ? CHECK_SNP_ROOT : CHECK_SNP_CHAIN,

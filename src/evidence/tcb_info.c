@@ -255,7 +255,8 @@ static bool read_identity(const json_t *root, struct arena *arena, struct enclav
         !json_hex(root, "mrsigner", out->mrsigner, sizeof out->mrsigner) ||
         !json_number(root, "isvprodid", UINT16_MAX, &prod_id))
         return false;
-    /* as it stands in a report: sample data of Intel's library has "D182B18C" for d1 82 b1 8c there */
+    /* as it stands in a report: sample data of Intel's library has "D182B18C" for d1 82 b1 8c there
+     */
     struct reader r = reader_of(bytes_from(misc, sizeof misc));
     struct reader m = reader_of(bytes_from(mask, sizeof mask));
     out->isv_prod_id = (uint16_t)prod_id;

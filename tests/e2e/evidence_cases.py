@@ -273,10 +273,11 @@ SERVICE_ALIBABA = ({"tdx": {"mrservicetds": [
 NO_SEPT_VE = ({"tdx": {"sept_ve_disable": False, "attributes_allowed": ["pks"]}}, "tdx.attributes")
 
 TDX = [
+    # its chain is not PEM but DER, one behind the other, root first: that is no certification data of type 5
     Case("qvl-sample", QVL_TDX + "quote.dat",
          ("./pckCert.pem", "./pckSignChain.pem", "./tcbInfo.json", "./tcbSignChain.pem", "./qeIdentity.json",
           "./intermediateCaCrl.der", "./rootCaCrl.der", "./trustedRootCaCert.pem"), "2025-01-01T00:00:00Z",
-         (), "quote.root", "quote.dat"),
+         (), "quote.pck", "quote.dat"),
     Case("v4-debug-trustee", "tdx/v4-debug-trustee/quote.bin", (), "2025-01-01T00:00:00Z", (NO_CRLS, DEBUG),
          "quote.qe-identity", "quote.bin", before="quote.chain-dates", after="quote.chain-dates"),
     Case("v4-debug-trustee-complete", "tdx/v4-debug-trustee/quote.bin", GOOGLE_SPR, "2023-07-01T00:00:00Z",

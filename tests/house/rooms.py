@@ -67,7 +67,7 @@ def include_faults(sources, rooms):
         if room is None:
             faults.append(f"src/{path}: its folder is not in the table of docs/architecture.md")
             continue
-        is_test = re.search(r"_(test|fuzz)\.c$", path)
+        is_test = re.search(r"_(test\.[ch]|fuzz\.c)$", path)
         for kind, header in INCLUDE.findall(text):
             if kind == "<" or (is_test and header == "support.h"):
                 continue
