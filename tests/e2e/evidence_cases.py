@@ -254,6 +254,10 @@ SGX = [
     # leaf, root, intermediate: taken in whatever order
     Case("wrong-order-chain", "sgx/wrong-order-chain-fortanix/quote.bin", (), "2025-01-01T00:00:00Z",
          (NO_CRLS, DEBUG), "quote.qe-identity", "quote.bin", before="quote.chain-dates", after="quote.chain-dates"),
+    # platform and quoting enclave are both out of date
+    Case("wrong-order-chain-complete", "sgx/wrong-order-chain-fortanix/quote.bin",
+         ("sgx/fortanix-pcs/00906ea10000.tcb", "sgx/fortanix-pcs/qe3_identity.id", "sgx/fortanix-pcs/processor.crl"),
+         "2020-06-01T00:00:00Z", (NO_CRLS, DEBUG, status("OutOfDate")), status="OutOfDate"),
     Case("wrong-order-chain-corrupted", "sgx/wrong-order-chain-fortanix/quote_corrupted.bin", (),
          "2025-01-01T00:00:00Z", (NO_CRLS, DEBUG), "quote.signature", "quote_corrupted.bin",
          before="quote.chain-dates", after="quote.chain-dates"),
