@@ -158,6 +158,7 @@ static const struct isv_level *judge_qe(struct quote_run *q)
                          .issued = identity->issued,
                          .next_update = identity->next_update};
     const struct certificate *signer = signer_of(q, &d, &why);
+    q->qe_signing = signer;
     (void)verdict_judge(q->verdict, CHECK_QUOTE_QE_IDENTITY,
                         signer != NULL && identity->version == 2, expected,
                         signer == NULL ? why
