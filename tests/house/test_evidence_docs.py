@@ -116,7 +116,7 @@ def has_test(path, name):
     text = (ROOT / path).read_text()
     function, _, case = name.partition("[")
     if path.endswith(".c"):
-        return bool(re.search(rf"cmocka_unit_test\w*\({name}\b", text))
+        return bool(re.search(rf"\b(cmocka_unit_test\w*|TEST)\(\s*{name}\b", text))
     if not re.search(rf"^def {function}\(", text, re.MULTILINE):
         return False
     return not case or case.rstrip("]") in case_names(path)
