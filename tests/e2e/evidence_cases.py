@@ -344,6 +344,10 @@ TDX = [
          before="quote.tcb-info-dates", after="quote.qe-identity-dates"),
     Case("v5-google-complete", "tdx/v5-google/quote.bin",
          ("./tcb_info.json", AZURE, "sgx/fortanix-pcs/IntelSGXRootCA.crl"), "2026-02-20T00:00:00Z", status="UpToDate"),
+    # what is stale beside what is current, and before it: the current counts
+    Case("v5-google-stale-beside-current", "tdx/v5-google/quote.bin",
+         ("tdx/v5-alibaba-automata/tcb_info.json", "tdx/v5-alibaba-automata/qe_identity.json", "./tcb_info.json", AZURE),
+         "2026-02-20T00:00:00Z", status="UpToDate"),
     # a list from after the time of the verdict is none
     Case("v5-google-list-of-the-future", "tdx/v5-google/quote.bin",
          ("./tcb_info.json", "tdx/fortanix-pcs/qeid-tdx.json", "sgx/fortanix-pcs/IntelSGXRootCA.crl", SIGNER_2025),
