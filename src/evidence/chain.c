@@ -139,8 +139,9 @@ const char *chain_impostor(const struct chain_pool *pool, const struct chain_roo
             if (!has_subject_of(given, root))
                 continue;
             has_name = true;
-            is_pinned = is_pinned || (certificate_is_same(given, root) &&
-                                      certificate_is_signed_by(given, root, form, cache));
+            is_pinned = is_pinned || bytes_equal(given->der, root->der) ||
+                        (certificate_is_same(given, root) &&
+                         certificate_is_signed_by(given, root, form, cache));
         }
         if (has_name && !is_pinned)
             return "a root of this name was given that is not pinned";

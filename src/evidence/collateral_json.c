@@ -45,6 +45,21 @@ static bool read_signature(const json_t *root, const char *key, uint8_t out[64])
     return json_is_array(value) ? signature_from_list(value, out) : json_hex(root, key, out, 64);
 }
 
+static bool fill_document(struct signed_document *out, struct bytes json,
+                          const uint8_t signature[64], struct err *err)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+
+    out->bytes = json;
+    memcpy(out->signature, signature, sizeof out->signature);
+    bool ok = context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+              EVP_DigestUpdate(context, signature, sizeof out->signature) == 1 &&
+              EVP_DigestUpdate(context, json.data, json.size) == 1 &&
+              EVP_DigestFinal_ex(context, out->digest, NULL) == 1;
+    EVP_MD_CTX_free(context);
+    return ok || err_set(err, ERR_CRYPTO, "cannot compute a digest", ERR_NO_AT);
+}
+
 static bool add_tcb_info(struct collateral *c, struct bytes json, const uint8_t signature[64],
                          struct err *err)
 {
@@ -52,9 +67,9 @@ static bool add_tcb_info(struct collateral *c, struct bytes json, const uint8_t 
 
     if (c->tcb_info_count == COLLATERAL_DOCUMENTS_MAX)
         return err_set(err, ERR_LIMIT, "more TCB infos than", COLLATERAL_DOCUMENTS_MAX);
-    if (!tcb_info_parse(json, &c->arena, info, err))
+    if (!tcb_info_parse(json, &c->arena, info, err) ||
+        !fill_document(&info->document, json, signature, err))
         return false;
-    memcpy(info->signature, signature, sizeof info->signature);
     c->tcb_info_count++;
     return true;
 }
@@ -66,9 +81,9 @@ static bool add_identity(struct collateral *c, struct bytes json, const uint8_t 
 
     if (c->identity_count == COLLATERAL_DOCUMENTS_MAX)
         return err_set(err, ERR_LIMIT, "more enclave identities than", COLLATERAL_DOCUMENTS_MAX);
-    if (!enclave_identity_parse(json, &c->arena, identity, err))
+    if (!enclave_identity_parse(json, &c->arena, identity, err) ||
+        !fill_document(&identity->document, json, signature, err))
         return false;
-    memcpy(identity->signature, signature, sizeof identity->signature);
     c->identity_count++;
     return true;
 }

@@ -17,6 +17,8 @@ struct verifier;
 /* ERR_MEMORY. */
 MUST_CHECK bool verifier_new(struct verifier **out, struct err *err);
 void verifier_free(struct verifier *verifier);
+/* Forgets every signature and chain that it knows to be good, as a new one would know none. */
+void verifier_forget(struct verifier *verifier);
 
 /* What a file holds. */
 enum evidence_kind { EVIDENCE_SNP, EVIDENCE_QUOTE };

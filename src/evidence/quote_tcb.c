@@ -9,33 +9,19 @@
 
 /* ---- who signed a description ---- */
 
-/* A document that Intel signed, of either kind. */
-struct document {
-    struct bytes signed_bytes;
-    const uint8_t *signature;
-    int64_t issued, next_update;
-};
-
-static bool is_signed(struct quote_run *q, const struct document *d, const struct certificate *key)
+static bool is_signed(struct quote_run *q, const struct signed_document *d,
+                      const struct certificate *key)
 {
     struct signature_cache *cache = q->run->verifier->signatures;
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    uint8_t id[SIGNATURE_ID_SIZE];
+    EVP_PKEY *public = X509_get0_pubkey(key->x509);
     struct err err;
 
-    bool ok = context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
-              EVP_DigestUpdate(context, key->der.data, key->der.size) == 1 &&
-              EVP_DigestUpdate(context, d->signature, 64) == 1 &&
-              EVP_DigestUpdate(context, d->signed_bytes.data, d->signed_bytes.size) == 1 &&
-              EVP_DigestFinal_ex(context, id, NULL) == 1;
-    EVP_MD_CTX_free(context);
-    if (!ok || signature_cache_has(cache, id))
-        return ok;
-    EVP_PKEY *public = X509_get0_pubkey(key->x509);
-    ok = public != NULL && crypto_verify(CRYPTO_P256, public, d->signed_bytes, d->signature,
-                                         d->signature + P256_SIZE, &err);
+    if (signature_cache_has(cache, key->digest, d->digest))
+        return true;
+    bool ok = public != NULL && crypto_verify(CRYPTO_P256, public, d->bytes, d->signature,
+                                              d->signature + P256_SIZE, &err);
     if (ok)
-        signature_cache_add(cache, id);
+        signature_cache_add(cache, key->digest, d->digest);
     return ok;
 }
 
@@ -48,7 +34,7 @@ static bool may_sign(const struct certificate *c)
 
 /* The certificate that signed a document, under the root under which the platform's is; one that is
  * valid now if there is a choice. NULL, and *why. */
-static const struct certificate *signer_of(struct quote_run *q, const struct document *d,
+static const struct certificate *signer_of(struct quote_run *q, const struct signed_document *d,
                                            const char **why)
 {
     const struct certificate *found = NULL;
@@ -79,16 +65,16 @@ static bool is_now(const struct quote_run *q, int64_t issued, int64_t next_updat
 }
 
 /* Judges when a document is valid, and the key that signed it. */
-static void judge_dates(struct quote_run *q, enum check_id id, const struct document *d,
+static void judge_dates(struct quote_run *q, enum check_id id, int64_t issued, int64_t next_update,
                         const struct certificate *signer)
 {
     char at[CIVIL_TEXT_SIZE], from[CIVIL_TEXT_SIZE], to[CIVIL_TEXT_SIZE];
     int64_t now = q->run->input->at;
 
     civil_format(now, at);
-    civil_format(d->issued, from);
-    civil_format(d->next_update, to);
-    bool is_current = is_now(q, d->issued, d->next_update);
+    civil_format(issued, from);
+    civil_format(next_update, to);
+    bool is_current = is_now(q, issued, next_update);
     if (is_current && signer != NULL)
         run_judge_dates(q->run, id, &signer, 1);
     else
@@ -165,18 +151,14 @@ static const struct isv_level *judge_qe(struct quote_run *q)
                                                                     : "it is of another enclave");
         return NULL;
     }
-    struct document d = {.signed_bytes = identity->signed_bytes,
-                         .signature = identity->signature,
-                         .issued = identity->issued,
-                         .next_update = identity->next_update};
-    const struct certificate *signer = signer_of(q, &d, &why);
+    const struct certificate *signer = signer_of(q, &identity->document, &why);
     q->qe_signing = signer;
     (void)verdict_judge(q->verdict, CHECK_QUOTE_QE_IDENTITY,
                         signer != NULL && identity->version == 2, expected,
                         signer == NULL ? why
                                        : verdict_text(q->verdict, "%s, version %llu", wanted,
                                                       (unsigned long long)identity->version));
-    judge_dates(q, CHECK_QUOTE_QE_IDENTITY_DATES, &d, signer);
+    judge_dates(q, CHECK_QUOTE_QE_IDENTITY_DATES, identity->issued, identity->next_update, signer);
     const struct sgx_report *qe = &q->quote.qe;
     const char *fault = qe_fault(qe, identity);
     const struct isv_level *level =
@@ -403,11 +385,7 @@ static bool judge_tcb_info(struct quote_run *q, const struct tcb_info *info)
 
     if (info == NULL)
         return verdict_judge(q->verdict, CHECK_QUOTE_TCB_INFO, false, expected, why);
-    struct document d = {.signed_bytes = info->signed_bytes,
-                         .signature = info->signature,
-                         .issued = info->issued,
-                         .next_update = info->next_update};
-    const struct certificate *signer = signer_of(q, &d, &why);
+    const struct certificate *signer = signer_of(q, &info->document, &why);
     q->tcb_signing = signer;
     (void)verdict_judge(
         q->verdict, CHECK_QUOTE_TCB_INFO,
@@ -418,7 +396,7 @@ static bool judge_tcb_info(struct quote_run *q, const struct tcb_info *info)
             : verdict_text(q->verdict, "%.*s, version %llu, type %llu",
                            (int)bytes_before(info->id, 20).size, (const char *)info->id.data,
                            (unsigned long long)info->version, (unsigned long long)info->tcb_type));
-    judge_dates(q, CHECK_QUOTE_TCB_INFO_DATES, &d, signer);
+    judge_dates(q, CHECK_QUOTE_TCB_INFO_DATES, info->issued, info->next_update, signer);
     (void)verdict_judge(q->verdict, CHECK_QUOTE_TCB_EVALUATION,
                         info->evaluation >= q->policy->intel.tcb_evaluation_min,
                         verdict_text(q->verdict, "at least %llu",

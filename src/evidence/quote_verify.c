@@ -1,6 +1,4 @@
 /* The verdict about a quote: its form, the platform's certificate, the signatures. */
-#include <openssl/pem.h>
-
 #include "evidence/crypto.h"
 #include "evidence/quote_run.h"
 
@@ -43,9 +41,28 @@ static void judge_header(struct quote_run *q)
 
 /* ---- the platform's certificate ---- */
 
-/* The chain in the quote, without the NUL that some put behind it, and its leaf first: a leaf from
- * elsewhere stands in only when the quote has no chain. */
-static void find_pck(struct quote_run *q, struct collateral *own)
+/* The certificates in the quote; none when it has no chain, or one that is malformed: then *fault
+ * says so. Without the NULs that some put behind it. */
+static const struct collateral *own_chain(struct quote_run *q, const char **fault)
+{
+    static const struct collateral none;
+    struct bytes pem = q->quote.cert_data;
+    const struct collateral *own;
+    struct err err = {.msg = NULL};
+
+    *fault = NULL;
+    if (q->quote.cert_type != CERT_TYPE_CHAIN)
+        return &none;
+    while (pem.size != 0 && pem.data[pem.size - 1] == 0)
+        pem.size--;
+    if (verifier_chain(q->run->verifier, pem, &own, &err))
+        return own;
+    *fault = err.msg;
+    return &none;
+}
+
+/* A leaf from elsewhere stands in only when the quote has no chain. */
+static void find_pck(struct quote_run *q, const struct collateral *own)
 {
     const struct collateral *source = own->certificate_count != 0 ? own : q->run->collateral;
 
@@ -57,65 +74,9 @@ static void find_pck(struct quote_run *q, struct collateral *own)
     }
 }
 
-static bool is_space(uint8_t c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static bool is_equal_but_spaces(struct bytes a, struct bytes b)
-{
-    size_t i = 0, k = 0;
-
-    for (;;) {
-        while (i < a.size && is_space(a.data[i]))
-            i++;
-        while (k < b.size && is_space(b.data[k]))
-            k++;
-        if (i == a.size || k == b.size)
-            return i == a.size && k == b.size;
-        if (a.data[i++] != b.data[k++])
-            return false;
-    }
-}
-
-/* Whether the text is the PEM of the certificates that were found in it, and nothing beside. */
-static bool is_nothing_but(const struct collateral *own, struct bytes text)
-{
-    BIO *bio = BIO_new(BIO_s_mem());
-    bool ok = bio != NULL && own->crl_count == 0;
-    char *data;
-
-    for (size_t i = 0; ok && i < own->certificate_count; i++) {
-        struct bytes der = own->certificates[i].der;
-        ok = PEM_write_bio(bio, PEM_STRING_X509, "", der.data, (long)der.size) > 0;
-    }
-    if (ok) {
-        long size = BIO_get_mem_data(bio, &data);
-        ok = size > 0 && is_equal_but_spaces(text, bytes_from(data, (size_t)size));
-    }
-    BIO_free(bio);
-    return ok;
-}
-
-/* What is wrong with the quote's own chain; NULL: nothing. */
-static const char *add_own(struct quote_run *q, struct collateral *own)
-{
-    struct bytes pem = q->quote.cert_data;
-    struct err err = {.msg = ""};
-
-    if (q->quote.cert_type != CERT_TYPE_CHAIN)
-        return NULL;
-    while (pem.size != 0 && pem.data[pem.size - 1] == 0)
-        pem.size--;
-    if (!collateral_add_pem(own, pem, &err))
-        return err.msg;
-    return is_nothing_but(own, pem) ? NULL : "the quote's chain is not PEM and nothing but PEM";
-}
-
-static void judge_pck(struct quote_run *q, struct collateral *own)
+static void judge_pck(struct quote_run *q, const struct collateral *own, const char *fault)
 {
     static const char expected[] = "an Intel SGX PCK Certificate with FMSPC, PCEID and TCB";
-    const char *fault = add_own(q, own);
     struct err err = {.msg = ""};
 
     find_pck(q, own);
@@ -253,10 +214,9 @@ static void judge_signatures(struct quote_run *q)
                             "a signature of the platform's key", err.msg);
     }
     err.msg = "good";
-    bool ok = crypto_public(CRYPTO_P256, x->key, x->key + P256_SIZE, &attestation, &err) &&
+    bool ok = verifier_key(q->run->verifier, x->key, &attestation, &err) &&
               crypto_verify(CRYPTO_P256, attestation, x->signed_bytes, x->signature,
                             x->signature + P256_SIZE, &err);
-    EVP_PKEY_free(attestation);
     (void)verdict_judge(q->verdict, CHECK_QUOTE_SIGNATURE, ok, "a signature of the attestation key",
                         err.msg);
 }
@@ -300,35 +260,29 @@ static bool join_pool(struct quote_run *q, const struct collateral *own)
     return true;
 }
 
-static void judge(struct quote_run *q, struct collateral *own)
-{
-    judge_header(q);
-    judge_pck(q, own);
-    if (!join_pool(q, own))
-        return;
-    run_roots(q->run, ROOT_INTEL, &q->roots);
-    judge_chain(q, own);
-    judge_signatures(q);
-    judge_binding(q);
-    quote_judge_collateral(q);
-    judge_revocation(q);
-    run_judge_report_data(q->run, CHECK_QUOTE_REPORT_DATA,
-                          q->quote.body == QUOTE_BODY_SGX ? q->quote.sgx.report_data
-                                                          : q->quote.td.report_data);
-    if (q->quote.body == QUOTE_BODY_SGX)
-        quote_judge_sgx(q);
-    else
-        quote_judge_tdx(q);
-}
-
 void quote_verify(struct run *run)
 {
     struct quote_run q = {.run = run, .verdict = run->verdict, .policy = run->policy};
-    struct collateral *own;
-    struct err err;
+    const char *fault;
 
-    if (!judge_format(&q) || !collateral_new(&own, &err))
+    if (!judge_format(&q))
         return;
-    judge(&q, own);
-    collateral_free(own);
+    const struct collateral *own = own_chain(&q, &fault);
+    judge_header(&q);
+    judge_pck(&q, own, fault);
+    if (!join_pool(&q, own))
+        return;
+    run_roots(run, ROOT_INTEL, &q.roots);
+    judge_chain(&q, own);
+    judge_signatures(&q);
+    judge_binding(&q);
+    quote_judge_collateral(&q);
+    judge_revocation(&q);
+    run_judge_report_data(run, CHECK_QUOTE_REPORT_DATA,
+                          q.quote.body == QUOTE_BODY_SGX ? q.quote.sgx.report_data
+                                                         : q.quote.td.report_data);
+    if (q.quote.body == QUOTE_BODY_SGX)
+        quote_judge_sgx(&q);
+    else
+        quote_judge_tdx(&q);
 }

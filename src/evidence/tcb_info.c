@@ -273,7 +273,7 @@ static bool open_document(struct bytes json, json_t **root, struct err *err)
 
 bool tcb_info_parse(struct bytes json, struct arena *arena, struct tcb_info *out, struct err *err)
 {
-    struct tcb_info info = {.signed_bytes = json};
+    struct tcb_info info = {.version = 0};
     json_t *root;
 
     if (!open_document(json, &root, err))
@@ -289,7 +289,7 @@ bool tcb_info_parse(struct bytes json, struct arena *arena, struct tcb_info *out
 bool enclave_identity_parse(struct bytes json, struct arena *arena, struct enclave_identity *out,
                             struct err *err)
 {
-    struct enclave_identity identity = {.signed_bytes = json};
+    struct enclave_identity identity = {.version = 0};
     json_t *root;
 
     if (!open_document(json, &root, err))

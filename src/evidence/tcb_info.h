@@ -54,10 +54,16 @@ struct tdx_module {
     size_t level_count;
 };
 
-struct tcb_info {
-    struct bytes signed_bytes;
+/* What Intel signed, as sent. */
+struct signed_document {
+    struct bytes bytes;
     uint8_t signature[64]; /* r, s; big-endian */
-    struct bytes id;       /* "SGX", "TDX"; empty before version 3 */
+    uint8_t digest[32];    /* SHA-256 of signature and bytes */
+};
+
+struct tcb_info {
+    struct signed_document document;
+    struct bytes id; /* "SGX", "TDX"; empty before version 3 */
     uint64_t version;
     int64_t issued, next_update;
     uint8_t fmspc[6], pce_id[2];
@@ -73,8 +79,7 @@ struct tcb_info {
 };
 
 struct enclave_identity {
-    struct bytes signed_bytes;
-    uint8_t signature[64];
+    struct signed_document document;
     struct bytes id; /* "QE", "TD_QE", "QVE" */
     uint64_t version;
     int64_t issued, next_update;
@@ -87,8 +92,8 @@ struct enclave_identity {
     size_t level_count;
 };
 
-/* Reads the object that was signed, as sent. ERR_FORMAT, ERR_LIMIT, ERR_MEMORY. Borrows from the
- * text and the arena. signature is not filled. */
+/* Reads the object that was signed. ERR_FORMAT, ERR_LIMIT, ERR_MEMORY. Borrows from the text and
+ * the arena. The document is left empty. */
 MUST_CHECK bool tcb_info_parse(struct bytes json, struct arena *arena, struct tcb_info *out,
                                struct err *err);
 MUST_CHECK bool enclave_identity_parse(struct bytes json, struct arena *arena,

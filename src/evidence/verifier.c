@@ -1,8 +1,10 @@
 #include "evidence/verifier.h"
 
+#include <openssl/pem.h>
 #include <stdlib.h>
 
 #include "evidence/civil.h"
+#include "evidence/crypto.h"
 
 #define SIGNATURES_KEPT 1024 /* a power of two; 32 bytes each */
 
@@ -20,24 +22,189 @@ bool verifier_new(struct verifier **out, struct err *err)
     return true;
 }
 
+static void chain_done(struct known_chain *chain)
+{
+    free(chain->text);
+    collateral_free(chain->certificates);
+    *chain = (struct known_chain){.text = NULL};
+}
+
+static void root_done(struct known_root *root)
+{
+    if (root->der != NULL)
+        certificate_done(&root->certificate);
+    free(root->der);
+    root->der = NULL;
+}
+
+static void key_done(struct known_key *key)
+{
+    EVP_PKEY_free(key->key);
+    key->key = NULL;
+}
+
+void verifier_forget(struct verifier *v)
+{
+    signature_cache_clear(v->signatures);
+    for (size_t i = 0; i < VERIFIER_CHAINS_KEPT; i++)
+        chain_done(&v->known_chains[i]);
+    for (size_t i = 0; i < VERIFIER_KEYS_KEPT; i++)
+        key_done(&v->known_keys[i]);
+}
+
 void verifier_free(struct verifier *v)
 {
     if (v == NULL)
         return;
     roots_done(&v->roots);
+    for (size_t i = 0; i < VERIFIER_CHAINS_KEPT; i++)
+        chain_done(&v->known_chains[i]);
+    for (size_t i = 0; i < VERIFIER_KEYS_KEPT; i++)
+        key_done(&v->known_keys[i]);
+    for (size_t i = 0; i < VERIFIER_ROOTS_KEPT; i++)
+        root_done(&v->known_roots[i]);
     signature_cache_free(v->signatures);
     free(v);
+}
+
+/* A copy on the heap; NULL when there is no memory. */
+static uint8_t *copy_of(struct bytes in)
+{
+    uint8_t *copy = malloc(in.size);
+
+    if (copy != NULL && in.size != 0)
+        memcpy(copy, in.data, in.size);
+    return copy;
+}
+
+/* ---- chains in quotes ---- */
+
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static bool is_equal_but_spaces(struct bytes a, struct bytes b)
+{
+    size_t i = 0, k = 0;
+
+    for (;;) {
+        while (i < a.size && is_space(a.data[i]))
+            i++;
+        while (k < b.size && is_space(b.data[k]))
+            k++;
+        if (i == a.size || k == b.size)
+            return i == a.size && k == b.size;
+        if (a.data[i++] != b.data[k++])
+            return false;
+    }
+}
+
+/* Whether the text is the PEM of the certificates that were found in it, and nothing beside. */
+static bool is_nothing_but(const struct collateral *found, struct bytes text)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    bool ok = bio != NULL && found->crl_count == 0;
+    char *data;
+
+    for (size_t i = 0; ok && i < found->certificate_count; i++) {
+        struct bytes der = found->certificates[i].der;
+        ok = PEM_write_bio(bio, PEM_STRING_X509, "", der.data, (long)der.size) > 0;
+    }
+    if (ok) {
+        long size = BIO_get_mem_data(bio, &data);
+        ok = size > 0 && is_equal_but_spaces(text, bytes_from(data, (size_t)size));
+    }
+    BIO_free(bio);
+    return ok;
+}
+
+bool verifier_chain(struct verifier *v, struct bytes pem, const struct collateral **out,
+                    struct err *err)
+{
+    struct known_chain chain = {.size = pem.size};
+
+    for (size_t i = 0; i < VERIFIER_CHAINS_KEPT; i++) {
+        const struct known_chain *known = &v->known_chains[i];
+        if (known->text != NULL && bytes_equal(bytes_from(known->text, known->size), pem)) {
+            *out = known->certificates;
+            return true;
+        }
+    }
+    bool ok = collateral_new(&chain.certificates, err) &&
+              collateral_add_pem(chain.certificates, pem, err);
+    if (ok && !is_nothing_but(chain.certificates, pem))
+        ok =
+            err_set(err, ERR_FORMAT, "the quote's chain is not PEM and nothing but PEM", ERR_NO_AT);
+    if (ok && (chain.text = copy_of(pem)) == NULL)
+        ok = err_set(err, ERR_MEMORY, "no memory for a chain", ERR_NO_AT);
+    if (!ok) {
+        chain_done(&chain);
+        return false;
+    }
+    chain_done(&v->known_chains[v->next_chain]);
+    v->known_chains[v->next_chain] = chain;
+    v->next_chain = (v->next_chain + 1) % VERIFIER_CHAINS_KEPT;
+    *out = chain.certificates;
+    return true;
+}
+
+bool verifier_key(struct verifier *v, const uint8_t point[64], EVP_PKEY **out, struct err *err)
+{
+    struct known_key *place = &v->known_keys[v->next_key];
+
+    for (size_t i = 0; i < VERIFIER_KEYS_KEPT; i++) {
+        const struct known_key *known = &v->known_keys[i];
+        if (known->key != NULL && memcmp(known->point, point, sizeof known->point) == 0) {
+            *out = known->key;
+            return true;
+        }
+    }
+    if (!crypto_public(CRYPTO_P256, point, point + P256_SIZE, out, err))
+        return false;
+    key_done(place);
+    place->key = *out;
+    memcpy(place->point, point, sizeof place->point);
+    v->next_key = (v->next_key + 1) % VERIFIER_KEYS_KEPT;
+    return true;
+}
+
+/* ---- one verification ---- */
+
+/* A root of a policy, parsed; NULL when it is no certificate. There are no more of them in a run
+ * than are kept, so none goes while it is used. */
+static const struct certificate *root_of(struct verifier *v, struct bytes der)
+{
+    struct known_root root = {.der = NULL};
+    struct err err;
+
+    for (size_t i = 0; i < VERIFIER_ROOTS_KEPT; i++) {
+        const struct known_root *known = &v->known_roots[i];
+        if (known->der != NULL && bytes_equal(known->certificate.der, der))
+            return &known->certificate;
+    }
+    root.der = copy_of(der);
+    if (root.der == NULL ||
+        !certificate_parse(bytes_from(root.der, der.size), &root.certificate, &err)) {
+        free(root.der);
+        return NULL;
+    }
+    struct known_root *place = &v->known_roots[v->next_root];
+    v->next_root = (v->next_root + 1) % VERIFIER_ROOTS_KEPT;
+    root_done(place);
+    *place = root;
+    return &place->certificate;
 }
 
 /* The policy's simulated roots; what is no certificate there matches nothing. */
 static void take_simulated(struct run *run)
 {
     const struct bytes_list *list = &run->policy->simulated_roots;
-    struct err err;
 
-    for (size_t i = 0; i < list->count && run->simulated_count < COUNT_OF(run->simulated); i++) {
-        if (certificate_parse(list->items[i], &run->simulated[run->simulated_count], &err))
-            run->simulated_count++;
+    for (size_t i = 0; i < list->count && i < COUNT_OF(run->simulated); i++) {
+        const struct certificate *root = root_of(run->verifier, list->items[i]);
+        if (root != NULL)
+            run->simulated[run->simulated_count++] = root;
     }
 }
 
@@ -56,8 +223,6 @@ void evidence_verify(struct verifier *verifier, const struct evidence_input *inp
         snp_verify(&run);
     else
         quote_verify(&run);
-    for (size_t i = 0; i < run.simulated_count; i++)
-        certificate_done(&run.simulated[i]);
 }
 
 void run_roots(const struct run *run, enum root_id built_in, struct chain_roots *out)
@@ -66,8 +231,8 @@ void run_roots(const struct run *run, enum root_id built_in, struct chain_roots 
 
     *out = (struct chain_roots){.items = {real}, .count = 1, .real_count = 1};
     for (size_t i = 0; i < run->simulated_count; i++) {
-        if (strcmp(run->simulated[i].name, real->name) == 0)
-            out->items[out->count++] = &run->simulated[i];
+        if (strcmp(run->simulated[i]->name, real->name) == 0)
+            out->items[out->count++] = run->simulated[i];
     }
 }
 

@@ -6,9 +6,36 @@
 #include "evidence/evidence.h"
 #include "evidence/roots.h"
 
+/* Roots of policies, chains in quotes and attestation keys that are kept parsed: OpenSSL takes
+ * longer to read a certificate than to check a signature. */
+#define VERIFIER_ROOTS_KEPT 16
+#define VERIFIER_CHAINS_KEPT 32
+#define VERIFIER_KEYS_KEPT 32
+
+struct known_root {
+    uint8_t *der;
+    struct certificate certificate;
+};
+
+struct known_chain {
+    uint8_t *text; /* as it stands in a quote */
+    size_t size;
+    struct collateral *certificates;
+};
+
+/* The public key of a quoting enclave, which serves for many quotes. */
+struct known_key {
+    uint8_t point[64]; /* x, y */
+    EVP_PKEY *key;
+};
+
 struct verifier {
     struct roots roots;
     struct signature_cache *signatures;
+    struct known_root known_roots[VERIFIER_ROOTS_KEPT];
+    struct known_chain known_chains[VERIFIER_CHAINS_KEPT];
+    struct known_key known_keys[VERIFIER_KEYS_KEPT];
+    size_t next_root, next_chain, next_key; /* whose place the next one takes */
 };
 
 /* One verification under way. */
@@ -18,13 +45,23 @@ struct run {
     const struct evidence_policy *policy;
     const struct collateral *collateral;
     struct verdict *verdict;
-    /* roots of simulated platforms, from the policy */
-    struct certificate simulated[CHAIN_ROOTS_MAX - 1];
+    /* roots of simulated platforms, from the policy; borrowed from the verifier */
+    const struct certificate *simulated[CHAIN_ROOTS_MAX - 1];
     size_t simulated_count;
 };
 
 void snp_verify(struct run *run);
 void quote_verify(struct run *run);
+
+/* The certificates in a quote's PEM, which is nothing but them: remembered, or parsed and from now
+ * on remembered. Borrowed from the verifier, until the next call. ERR_FORMAT, ERR_LIMIT,
+ * ERR_MEMORY. */
+MUST_CHECK bool verifier_chain(struct verifier *verifier, struct bytes pem,
+                               const struct collateral **out, struct err *err);
+
+/* The key on P-256 of a point, remembered or made. ERR_CRYPTO. Borrowed as above. */
+MUST_CHECK bool verifier_key(struct verifier *verifier, const uint8_t point[64], EVP_PKEY **out,
+                             struct err *err);
 
 /* The roots that a chain may end in: the built-in one, and those simulated ones that have its name.
  */

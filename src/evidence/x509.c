@@ -54,6 +54,10 @@ bool certificate_parse(struct bytes der, struct certificate *out, struct err *er
                     "a certificate is not of version 3, or has extensions that are not understood");
     }
     *out = (struct certificate){.x509 = x509, .der = der};
+    if (!crypto_sha256(der, out->digest, err)) {
+        certificate_done(out);
+        return false;
+    }
     common_name(X509_get_subject_name(x509), out->name);
     common_name(X509_get_issuer_name(x509), out->issuer);
     return true;
@@ -85,6 +89,10 @@ bool crl_parse(struct bytes der, struct crl *out, struct err *err)
         return fail(err, ERR_FORMAT, "a revocation list has extensions that are not understood");
     }
     *out = (struct crl){.crl = crl, .der = der};
+    if (!crypto_sha256(der, out->digest, err)) {
+        crl_done(out);
+        return false;
+    }
     common_name(X509_CRL_get_issuer(crl), out->issuer);
     return true;
 }
@@ -190,60 +198,40 @@ static bool key_has_form(EVP_PKEY *key, enum x509_form form)
     return EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA && EVP_PKEY_get_bits(key) == 4096;
 }
 
-/* What names a signature that was checked: the key, as its certificate, and the signed thing. */
-static bool signature_id(struct bytes issuer, struct bytes signed_der,
-                         uint8_t id[SIGNATURE_ID_SIZE])
-{
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    uint64_t size = issuer.size;
-
-    bool ok = context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
-              EVP_DigestUpdate(context, &size, sizeof size) == 1 &&
-              EVP_DigestUpdate(context, issuer.data, issuer.size) == 1 &&
-              EVP_DigestUpdate(context, signed_der.data, signed_der.size) == 1 &&
-              EVP_DigestFinal_ex(context, id, NULL) == 1;
-    EVP_MD_CTX_free(context);
-    return ok;
-}
-
 bool certificate_is_signed_by(const struct certificate *c, const struct certificate *issuer,
                               enum x509_form form, struct signature_cache *cache)
 {
-    uint8_t id[SIGNATURE_ID_SIZE];
     const X509_ALGOR *algorithm;
     EVP_PKEY *key = X509_get0_pubkey(issuer->x509);
 
     X509_get0_signature(NULL, &algorithm, c->x509);
-    if (!has_form(algorithm, form) || !key_has_form(key, form) ||
-        !signature_id(issuer->der, c->der, id))
+    if (!has_form(algorithm, form) || !key_has_form(key, form))
         return false;
-    if (signature_cache_has(cache, id))
+    if (signature_cache_has(cache, issuer->digest, c->digest))
         return true;
     bool ok = X509_verify(c->x509, key) == 1;
     ERR_clear_error();
     if (ok)
-        signature_cache_add(cache, id);
+        signature_cache_add(cache, issuer->digest, c->digest);
     return ok;
 }
 
 bool crl_is_signed_by(const struct crl *crl, const struct certificate *issuer, enum x509_form form,
                       struct signature_cache *cache)
 {
-    uint8_t id[SIGNATURE_ID_SIZE];
     const X509_ALGOR *algorithm;
     EVP_PKEY *key = X509_get0_pubkey(issuer->x509);
 
     X509_CRL_get0_signature(crl->crl, NULL, &algorithm);
     if (!has_form(algorithm, form) || !key_has_form(key, form) ||
-        (X509_get_key_usage(issuer->x509) & KU_CRL_SIGN) == 0 ||
-        !signature_id(issuer->der, crl->der, id))
+        (X509_get_key_usage(issuer->x509) & KU_CRL_SIGN) == 0)
         return false;
-    if (signature_cache_has(cache, id))
+    if (signature_cache_has(cache, issuer->digest, crl->digest))
         return true;
     bool ok = X509_CRL_verify(crl->crl, key) == 1;
     ERR_clear_error();
     if (ok)
-        signature_cache_add(cache, id);
+        signature_cache_add(cache, issuer->digest, crl->digest);
     return ok;
 }
 

@@ -14,7 +14,8 @@
 
 struct certificate {
     X509 *x509;
-    struct bytes der;              /* borrowed from whoever parsed it */
+    struct bytes der;                      /* borrowed from whoever parsed it */
+    uint8_t digest[SIGNATURE_DIGEST_SIZE]; /* of der */
     char name[COMMON_NAME_SIZE];   /* the subject's common name; "" when it has none or several */
     char issuer[COMMON_NAME_SIZE]; /* likewise */
 };
@@ -22,6 +23,7 @@ struct certificate {
 struct crl {
     X509_CRL *crl;
     struct bytes der;
+    uint8_t digest[SIGNATURE_DIGEST_SIZE];
     char issuer[COMMON_NAME_SIZE];
 };
 
@@ -30,8 +32,8 @@ struct crl {
 enum x509_form { X509_FORM_AMD, X509_FORM_INTEL };
 
 /* Reads exactly one certificate: version 3, nothing behind it, extensions that OpenSSL can parse,
- * none critical that it does not know. ERR_FORMAT, ERR_LIMIT. out->der borrows; the caller ends it
- * with certificate_done. */
+ * none critical that it does not know. ERR_FORMAT, ERR_LIMIT, ERR_CRYPTO. out->der borrows; the
+ * caller ends it with certificate_done. */
 MUST_CHECK bool certificate_parse(struct bytes der, struct certificate *out, struct err *err);
 void certificate_done(struct certificate *certificate);
 MUST_CHECK bool crl_parse(struct bytes der, struct crl *out, struct err *err);
