@@ -1,6 +1,6 @@
 /* What follows from Intel's descriptions, on a simulated platform whose descriptions are changed
  * and signed anew: which status, by which level, of which enclave, signed by whom. */
-#include "simulated_test.h"
+#include "evidence/simulated_test.h"
 
 #include "evidence/evidence.h"
 #include "evidence/simulated_sgx.h"
