@@ -221,11 +221,9 @@ def test_judged_as_the_manifest_says(case, verify):
     for judged in said.judged:
         may_be_left = judged.needs and found[judged.needs] != "pass"
         assert found[judged.check] == judged.result or (may_be_left and found[judged.check] == "not made"), judged
-    # a status is there when both of Intel's documents are
-    if said.status and found["quote.tcb-info"] == found["quote.qe-identity"] == "pass":
+    # the manifest's word is the platform's where the set has no identity of the quoting enclave
+    if said.status and found["quote.tcb-info"] == "pass":
         assert verdict["tcbStatus"] == said.status
-        needed = [part["intel"]["advisories"] for part, check in case.needs if check == "quote.advisories"]
-        assert said.status == "NotSupported" or tuple(needed[0] if needed else ()) == said.advisories
 
 
 @pytest.mark.parametrize("case", [c for c in CASES.values() if window_of(c)],
