@@ -160,6 +160,18 @@ def test_facts_are_shown(fact, show):
     assert {} in wrong, f"{fact.line}\n{min(wrong, key=len, default='no such item')}"
 
 
+def test_facts_of_a_quote_with_text_behind_it(show):
+    """The manifest's facts of the one quote that is refused for what follows it, on the file that is it without."""
+    refused, whole = "tdx/v4-google-spr/quote.bin", "tdx/v4-oasis/quote_out_of_date.bin"
+    text = (VECTORS / refused).read_bytes().removeprefix((VECTORS / whole).read_bytes())
+    facts = [fact for fact in MANIFEST.shown if fact.path == refused]
+    assert len(facts) >= 3 and text.startswith(b"\nextra bytes")
+    for fact in facts:
+        expected = {name: "0" if name == "padding" else value for name, value in fact.facts.items()}
+        assert fact.facts.get("padding") in (None, str(len(text)))
+        assert {} in [differences(expected, item) for item in show(whole) if item["kind"] == fact.kind], fact.line
+
+
 @pytest.mark.parametrize("path", CERTIFICATES)
 def test_certificates_are_shown(path, show):
     assert {item["kind"] for item in show(path)} == {"certificate"}
