@@ -17,7 +17,8 @@ struct quote_run {
     bool has_pck;
     struct sgx_pck pck;
     struct chain chain;
-    const struct certificate *tcb_signing; /* that signed what was used; NULL: none did */
+    /* what signed TCB info and enclave identity; NULL: nothing did */
+    const struct certificate *tcb_signing, *qe_signing;
 };
 
 /* Judges QE identity, TCB info and what follows from both: quote_tcb.c. */

@@ -59,6 +59,11 @@ static const struct certificate *signer_of(struct quote_run *q, const struct sig
     return found;
 }
 
+static bool is_now(const struct quote_run *q, int64_t issued, int64_t next_update)
+{
+    return q->run->input->at >= issued && q->run->input->at <= next_update;
+}
+
 /* Judges when a document is valid, and the key that signed it. */
 static void judge_dates(struct quote_run *q, enum check_id id, int64_t issued, int64_t next_update,
                         const struct certificate *signer)
@@ -69,7 +74,7 @@ static void judge_dates(struct quote_run *q, enum check_id id, int64_t issued, i
     civil_format(now, at);
     civil_format(issued, from);
     civil_format(next_update, to);
-    bool is_current = now >= issued && now <= next_update;
+    bool is_current = is_now(q, issued, next_update);
     if (is_current && signer != NULL)
         run_judge_dates(q->run, id, &signer, 1);
     else
@@ -79,15 +84,22 @@ static void judge_dates(struct quote_run *q, enum check_id id, int64_t issued, i
 
 /* ---- the quoting enclave ---- */
 
+/* The first that is about the enclave, one that is valid now if there is a choice. */
 static const struct enclave_identity *find_identity(const struct quote_run *q, const char *id)
 {
     const struct collateral *c = q->run->collateral;
+    const struct enclave_identity *found = NULL;
 
     for (size_t i = 0; i < c->identity_count; i++) {
-        if (bytes_is(c->identities[i].id, id))
-            return &c->identities[i];
+        const struct enclave_identity *identity = &c->identities[i];
+        if (!bytes_is(identity->id, id))
+            continue;
+        if (is_now(q, identity->issued, identity->next_update))
+            return identity;
+        if (found == NULL)
+            found = identity;
     }
-    return NULL;
+    return found;
 }
 
 static bool is_masked_equal(const uint8_t *a, const uint8_t *b, const uint8_t *mask, size_t size)
@@ -140,6 +152,7 @@ static const struct isv_level *judge_qe(struct quote_run *q)
         return NULL;
     }
     const struct certificate *signer = signer_of(q, &identity->document, &why);
+    q->qe_signing = signer;
     (void)verdict_judge(q->verdict, CHECK_QUOTE_QE_IDENTITY,
                         signer != NULL && identity->version == 2, expected,
                         signer == NULL ? why
@@ -185,7 +198,8 @@ static const struct tcb_info *find_tcb_info(const struct quote_run *q)
 
     for (size_t i = 0; i < c->tcb_info_count; i++) {
         const struct tcb_info *info = &c->tcb_infos[i];
-        unsigned fit = 1 + (is_of_kind(q, info) ? 2u : 0u) + (is_of_platform(q, info) ? 1u : 0u);
+        unsigned fit = 1 + (is_of_kind(q, info) ? 4u : 0u) + (is_of_platform(q, info) ? 2u : 0u) +
+                       (is_now(q, info->issued, info->next_update) ? 1u : 0u);
         if (fit > best_fit) {
             best_fit = fit;
             best = info;

@@ -160,7 +160,8 @@ static void judge_chain(struct quote_run *q, const struct collateral *own)
 static bool look_up(struct quote_run *q, const struct certificate *issuer, const char **bad,
                     const struct certificate **listed)
 {
-    const struct certificate *links[] = {q->certificate, q->chain.intermediate, q->tcb_signing};
+    const struct certificate *links[] = {q->certificate, q->chain.intermediate, q->tcb_signing,
+                                         q->qe_signing};
     const char *why;
     const struct crl *crl = run_find_crl(q->run, issuer, X509_FORM_INTEL, &why);
 

@@ -171,10 +171,26 @@ bool verifier_key(struct verifier *v, const uint8_t point[64], EVP_PKEY **out, s
 
 /* ---- one verification ---- */
 
-/* A root of a policy, parsed; NULL when it is no certificate. There are no more of them in a run
- * than are kept, so none goes while it is used. */
-static const struct certificate *root_of(struct verifier *v, struct bytes der)
+/* A place for a root, of one that this run does not use: more are kept than a run has. */
+static struct known_root *place_for_root(const struct run *run)
 {
+    struct verifier *v = run->verifier;
+
+    for (;;) {
+        struct known_root *place = &v->known_roots[v->next_root];
+        size_t i = 0;
+        v->next_root = (v->next_root + 1) % VERIFIER_ROOTS_KEPT;
+        while (i < run->simulated_count && run->simulated[i] != &place->certificate)
+            i++;
+        if (i == run->simulated_count)
+            return place;
+    }
+}
+
+/* A root of a policy, parsed; NULL when it is no certificate. */
+static const struct certificate *root_of(const struct run *run, struct bytes der)
+{
+    struct verifier *v = run->verifier;
     struct known_root root = {.der = NULL};
     struct err err;
 
@@ -189,8 +205,7 @@ static const struct certificate *root_of(struct verifier *v, struct bytes der)
         free(root.der);
         return NULL;
     }
-    struct known_root *place = &v->known_roots[v->next_root];
-    v->next_root = (v->next_root + 1) % VERIFIER_ROOTS_KEPT;
+    struct known_root *place = place_for_root(run);
     root_done(place);
     *place = root;
     return &place->certificate;
@@ -202,11 +217,14 @@ static void take_simulated(struct run *run)
     const struct bytes_list *list = &run->policy->simulated_roots;
 
     for (size_t i = 0; i < list->count && i < COUNT_OF(run->simulated); i++) {
-        const struct certificate *root = root_of(run->verifier, list->items[i]);
+        const struct certificate *root = root_of(run, list->items[i]);
         if (root != NULL)
             run->simulated[run->simulated_count++] = root;
     }
 }
+
+_Static_assert(VERIFIER_ROOTS_KEPT > COUNT_OF(((struct run *)NULL)->simulated),
+               "there is always a place that a run does not use");
 
 void evidence_verify(struct verifier *verifier, const struct evidence_input *input,
                      struct arena *arena, struct verdict *verdict)

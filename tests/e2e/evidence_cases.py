@@ -81,7 +81,7 @@ SNP = [
          "2026-01-01T00:00:00Z", (NO_CRLS,)),
     # the certificate of another chip, and the TCB of another machine
     Case("genoa-v3-of-another-chip", "snp/genoa-v3/report.bin", ("snp/genoa-v5/vcek_chain.pem",),
-         "2026-01-01T00:00:00Z", (NO_CRLS,), "snp.signature"),
+         "2026-01-01T00:00:00Z", (NO_CRLS,), "snp.signature", fails=("snp.chip", "snp.vek-tcb")),
     Case("genoa-v5", "snp/genoa-v5/report.bin", ("./vcek_chain.pem",), "2026-01-01T00:00:00Z",
          (NO_CRLS,), label="vcek_chain.pem"),
     Case("milan-v2", "snp/milan-v2/report.bin", ("./vcek.der",), "2025-01-01T00:00:00Z",
@@ -128,7 +128,7 @@ SNP = [
     Case("turin-v5", "snp/turin-v5/report.bin", ("./vcek_chain.pem",), "2026-01-01T00:00:00Z",
          (NO_CRLS,), label="vcek_chain.pem"),
     Case("turin-vcek-only", "snp/turin-v5/report.bin", ("snp/turin-vcek-only/vcek.der",), "2026-01-01T00:00:00Z",
-         (NO_CRLS,), "snp.signature", "snp/turin-vcek-only vcek.der"),
+         (NO_CRLS,), "snp.signature", "snp/turin-vcek-only vcek.der", fails=("snp.chip", "snp.vek-tcb")),
     Case("turin-two-vceks", "snp/turin-v5/report.bin", ("snp/turin-vcek-only/vcek.der", "./vcek_chain.pem"),
          "2026-01-01T00:00:00Z", (NO_CRLS,)),
 ]
@@ -254,6 +254,10 @@ SGX = [
     # leaf, root, intermediate: taken in whatever order
     Case("wrong-order-chain", "sgx/wrong-order-chain-fortanix/quote.bin", (), "2025-01-01T00:00:00Z",
          (NO_CRLS, DEBUG), "quote.qe-identity", "quote.bin", before="quote.chain-dates", after="quote.chain-dates"),
+    # platform and quoting enclave are both out of date
+    Case("wrong-order-chain-complete", "sgx/wrong-order-chain-fortanix/quote.bin",
+         ("sgx/fortanix-pcs/00906ea10000.tcb", "sgx/fortanix-pcs/qe3_identity.id", "sgx/fortanix-pcs/processor.crl"),
+         "2020-06-01T00:00:00Z", (NO_CRLS, DEBUG, status("OutOfDate")), status="OutOfDate"),
     Case("wrong-order-chain-corrupted", "sgx/wrong-order-chain-fortanix/quote_corrupted.bin", (),
          "2025-01-01T00:00:00Z", (NO_CRLS, DEBUG), "quote.signature", "quote_corrupted.bin",
          before="quote.chain-dates", after="quote.chain-dates"),
@@ -268,7 +272,8 @@ GCP_ADVISORIES = ("INTEL-SA-00960", "INTEL-SA-00982", "INTEL-SA-00986")
 MRCONFIGID_GNR = ({"tdx": {"mrconfigids": [
     "889abf4718f037e38d74464c11e7c91a6e9890b5546409e1e7df9de7a51ca93152bf847bd2440328e90adb18b150ed67"]}}, "tdx.owner")
 SERVICE_ALIBABA = ({"tdx": {"mrservicetds": [
-    "383c87d3bbb047b2d171eaca95312ede99f258088dc788f6ae2ccf8b6dd848fe8d47629e08b3f6cbd4a00dd47a5a033d"]}}, "tdx.service")
+    "383c87d3bbb047b2d171eaca95312ede99f258088dc788f6ae2ccf8b6dd848fe8d47629e08b3f6cbd4a00dd47a5a033d"]}},
+    "tdx.service")
 NO_SEPT_VE = ({"tdx": {"sept_ve_disable": False, "attributes_allowed": ["pks"]}}, "tdx.attributes")
 
 TDX = [
@@ -339,6 +344,10 @@ TDX = [
          before="quote.tcb-info-dates", after="quote.qe-identity-dates"),
     Case("v5-google-complete", "tdx/v5-google/quote.bin",
          ("./tcb_info.json", AZURE, "sgx/fortanix-pcs/IntelSGXRootCA.crl"), "2026-02-20T00:00:00Z", status="UpToDate"),
+    # what is stale beside what is current, and before it: the current counts
+    Case("v5-google-stale-beside-current", "tdx/v5-google/quote.bin",
+         ("tdx/v5-alibaba-automata/tcb_info.json", "tdx/v5-alibaba-automata/qe_identity.json", "./tcb_info.json", AZURE),
+         "2026-02-20T00:00:00Z", status="UpToDate"),
     # a list from after the time of the verdict is none
     Case("v5-google-list-of-the-future", "tdx/v5-google/quote.bin",
          ("./tcb_info.json", "tdx/fortanix-pcs/qeid-tdx.json", "sgx/fortanix-pcs/IntelSGXRootCA.crl", SIGNER_2025),

@@ -19,8 +19,7 @@ NO_FACT = {
     r"VERIFIED: sgx_tcb_eval_nums\.json: .*": "the list of evaluations is not read: the floor is a person's "
                                               "decision (tcb_evaluation_min)",
     r"VERIFIED: tcbInfoNegative.*": "refused as a whole, and so not shown; see test_unreadable",
-    r"CSR self signature True": "who asks for a certificate is proven by the evidence in the request; "
-                                "its signature is judged when certificates are issued",
+    r"CSR self signature True": "a request that its key did not sign is unreadable: test_evidence_failures.py",
 }
 
 # The files that lines speak of without naming them: by set and label, else by set.
@@ -194,7 +193,8 @@ def pck(line, signature, issuer, chain, root, serial, since, until, fmspc, pceid
               not_after="2049-12-31T23:59:59Z" if root == "is" else "2033-05-21T10:41:10Z")
 
 
-@reads(r"VERIFIED: QE report signature by pckCert\.pem (GOOD)(?:; key binding GOOD; inner certification data type (\d))?")
+@reads(r"VERIFIED: QE report signature by pckCert\.pem (GOOD)"
+       r"(?:; key binding GOOD; inner certification data type (\d))?")
 def sample_qe(line, signature, kind):
     line.judge("quote.qe-signature", VERDICT[signature], "quote.pck")
     if kind:
@@ -275,7 +275,8 @@ def window(line, since, until, empty):
     line.manifest.verdict(line.name, line.label).window = () if empty else (since, until)
 
 
-@reads(r"computed verdict inside that window: (\w+)(?: \+ DEBUG enclave/TD: production REFUSE)?(?: advisories (\[.*\]))?")
+@reads(r"computed verdict inside that window: (\w+)(?: \+ DEBUG enclave/TD: production REFUSE)?"
+       r"(?: advisories (\[.*\]))?")
 def computed(line, status, advisories):
     verdict = line.manifest.verdict(line.name, line.label)
     verdict.status = status
@@ -288,8 +289,8 @@ def show_crl(line, file, issuer, since, until, count):
     line.show(file, "crl", issuer=issuer, this_update=since, next_update=until, revoked=count)
 
 
-@reads(rf"VERIFIED: ([\w.]+|root CRL|PCK CRL) issuer ([\w ]+) {DATES} (\d+) revoked; signature (?:GOOD|BAD/unknown issuer); "
-       r"revokes this chain: False; right CA for this PCK: (True|False)")
+@reads(rf"VERIFIED: ([\w.]+|root CRL|PCK CRL) issuer ([\w ]+) {DATES} (\d+) revoked; "
+       r"signature (?:GOOD|BAD/unknown issuer); revokes this chain: False; right CA for this PCK: (True|False)")
 def crl_of_chain(line, file, issuer, since, until, count, is_right):
     if is_right == "True":
         line.judge("quote.revoked", "pass")
