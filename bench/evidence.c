@@ -331,7 +331,8 @@ static void add_description(struct signature_checks *checks, struct bytes text, 
                   bytes_after(bytes_before(text, text.size - tail), head), signature, P256_SIZE);
 }
 
-/* Both signatures that every quote has: of itself, and of the quoting enclave's report. */
+/* Both signatures that every quote has: of itself, and of the quoting enclave's report, which is
+ * the same in all quotes of a platform and so may be known. */
 static void add_quote(struct signature_checks *checks, struct bytes quote, X509 *pck)
 {
     const uint8_t *q = quote.data;
