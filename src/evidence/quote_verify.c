@@ -1,4 +1,6 @@
 /* The verdict about a quote: its form, the platform's certificate, the signatures. */
+#include <assert.h>
+
 #include "evidence/crypto.h"
 #include "evidence/quote_run.h"
 
@@ -200,6 +202,29 @@ static void judge_revocation(struct quote_run *q)
 
 /* ---- signatures ---- */
 
+/* Whether the platform's key signed the quoting enclave's report. The report is the same in all
+ * quotes of an attestation key, so a good signature is remembered: by SHA-256 of signature and
+ * report, as documents are (tcb_info.h). */
+static bool qe_is_signed(struct quote_run *q, EVP_PKEY *platform, struct err *err)
+{
+    struct signature_cache *cache = q->run->verifier->signatures;
+    const struct quote *x = &q->quote;
+    uint8_t named[64 + SGX_REPORT_BODY_SIZE], digest[SIGNATURE_DIGEST_SIZE];
+
+    assert(x->qe.raw.size == SGX_REPORT_BODY_SIZE);
+    memcpy(named, x->qe_signature, 64);
+    memcpy(named + 64, x->qe.raw.data, x->qe.raw.size);
+    if (!crypto_sha256(bytes_from(named, sizeof named), digest, err))
+        return false;
+    if (signature_cache_has(cache, q->certificate->digest, digest))
+        return true;
+    if (!crypto_verify(CRYPTO_P256, platform, x->qe.raw, x->qe_signature,
+                       x->qe_signature + P256_SIZE, err))
+        return false;
+    signature_cache_add(cache, q->certificate->digest, digest);
+    return true;
+}
+
 static void judge_signatures(struct quote_run *q)
 {
     const struct quote *x = &q->quote;
@@ -208,8 +233,7 @@ static void judge_signatures(struct quote_run *q)
     struct err err = {.msg = "good"};
 
     if (platform != NULL) {
-        bool is_signed = crypto_verify(CRYPTO_P256, platform, x->qe.raw, x->qe_signature,
-                                       x->qe_signature + P256_SIZE, &err);
+        bool is_signed = qe_is_signed(q, platform, &err);
         (void)verdict_judge(q->verdict, CHECK_QUOTE_QE_SIGNATURE, is_signed,
                             "a signature of the platform's key", err.msg);
     }

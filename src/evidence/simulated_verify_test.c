@@ -61,26 +61,34 @@ static struct bytes root_of_sgx(const struct simulated_sgx *roots)
 }
 
 /* The name of the check that refuses; "" when the evidence is good, and simulated. */
-static const char *refusal(const struct evidence_input *input, struct bytes root)
+static const char *refusal_by(struct verifier *verifier, const struct evidence_input *input,
+                              struct bytes root)
 {
     struct evidence_policy policy;
-    struct verifier *verifier;
     struct verdict *verdict = ARENA_NEW(&arena, struct verdict);
     struct evidence_input with_policy = *input;
-    struct err err;
 
     assert_non_null(verdict);
     evidence_policy_default(&policy);
     policy.any_workload = true;
     policy.simulated_roots = (struct bytes_list){.items = &root, .count = root.size != 0};
     with_policy.policy = &policy;
-    assert_true(verifier_new(&verifier, &err));
     evidence_verify(verifier, &with_policy, &arena, verdict);
-    verifier_free(verifier);
     if (!verdict_is_good(verdict))
         return check_name(verdict_refusal(verdict));
     assert_true(verdict->is_simulated);
     return "";
+}
+
+static const char *refusal(const struct evidence_input *input, struct bytes root)
+{
+    struct verifier *verifier;
+    struct err err;
+
+    assert_true(verifier_new(&verifier, &err));
+    const char *why = refusal_by(verifier, input, root);
+    verifier_free(verifier);
+    return why;
 }
 
 /* ---- SNP ---- */
@@ -155,20 +163,15 @@ static struct bytes enclave_report(void)
     return bytes_from(report, SGX_REPORT_SIZE);
 }
 
-/* A quote of `there`, with the descriptions of `described`. */
-static const char *judge_sgx(const struct simulated_platform *there,
-                             const struct simulated_platform *described, bool revokes_ca,
-                             struct bytes root)
+/* Everything that Intel would say of a platform. To be freed. */
+static struct collateral *descriptions(const struct simulated_platform *described, bool revokes_ca)
 {
-    struct writer quote = new_writer(), chain = new_writer(), tcb_info = new_writer(),
-                  identity = new_writer(), root_list = new_writer(), pck_list = new_writer();
-    struct simulated_quoting *quoting;
+    struct writer chain = new_writer(), tcb_info = new_writer(), identity = new_writer(),
+                  root_list = new_writer(), pck_list = new_writer();
     struct collateral *collateral;
     struct err err;
 
     assert_true(collateral_new(&collateral, &err));
-    assert_true(simulated_quoting_new(sgx, there, dates, &quoting, &err));
-    assert_true(simulated_quote(quoting, enclave_report().data, &quote, &err));
     assert_true(simulated_sgx_tcb_chain(sgx, &chain, &err));
     assert_true(simulated_sgx_tcb_info(sgx, described, dates, &tcb_info, &err));
     assert_true(simulated_sgx_qe_identity(sgx, dates, &identity, &err));
@@ -179,11 +182,32 @@ static const char *judge_sgx(const struct simulated_platform *there,
     add(collateral, &identity);
     add(collateral, &root_list);
     add(collateral, &pck_list);
-    struct evidence_input input = {
-        .kind = EVIDENCE_QUOTE, .evidence = done(&quote), .collateral = collateral, .at = NOW};
-    const char *why = refusal(&input, root);
-    collateral_free(collateral);
+    return collateral;
+}
+
+static struct bytes quote_of(const struct simulated_platform *there)
+{
+    struct simulated_quoting *quoting;
+    struct writer quote = new_writer();
+    struct err err;
+
+    assert_true(simulated_quoting_new(sgx, there, dates, &quoting, &err));
+    assert_true(simulated_quote(quoting, enclave_report().data, &quote, &err));
     simulated_quoting_free(quoting);
+    return done(&quote);
+}
+
+/* A quote of `there`, with the descriptions of `described`. */
+static const char *judge_sgx(const struct simulated_platform *there,
+                             const struct simulated_platform *described, bool revokes_ca,
+                             struct bytes root)
+{
+    struct collateral *collateral = descriptions(described, revokes_ca);
+    struct evidence_input input = {
+        .kind = EVIDENCE_QUOTE, .evidence = quote_of(there), .collateral = collateral, .at = NOW};
+    const char *why = refusal(&input, root);
+
+    collateral_free(collateral);
     return why;
 }
 
@@ -205,11 +229,44 @@ static void sgx_is_believed_under_its_root_alone(void **state)
     assert_true(strcmp(why, "quote.root") == 0 || strcmp(why, "quote.chain") == 0);
 }
 
+/* A verifier that knows a platform refuses whatever is not quite its. */
+static void what_is_remembered_vouches_for_nothing_else(void **state)
+{
+    struct bytes good = quote_of(&platform), root = root_of_sgx(sgx);
+    struct collateral *collateral = descriptions(&platform, false);
+    struct evidence_input input = {
+        .kind = EVIDENCE_QUOTE, .evidence = good, .collateral = collateral, .at = NOW};
+    struct verifier *verifier;
+    struct err err;
+    uint8_t *copy = arena_alloc(&arena, good.size, 1);
+
+    (void)state;
+    assert_non_null(copy);
+    assert_true(verifier_new(&verifier, &err));
+    assert_string_equal(refusal_by(verifier, &input, root), "");
+    for (size_t at = 0; at < good.size; at += 5) {
+        memcpy(copy, good.data, good.size);
+        copy[at] ^= 1;
+        input.evidence = bytes_from(copy, good.size);
+        if (*refusal_by(verifier, &input, root) == '\0')
+            fail_msg("byte %zu does not count", at);
+    }
+    memcpy(copy, good.data, good.size);
+    copy[948] ^= 1; /* in the signature of the quoting enclave's report */
+    assert_string_equal(refusal_by(verifier, &input, root), "quote.qe-signature");
+    input.evidence = good;
+    assert_string_equal(refusal_by(verifier, &input, root), "");
+    verifier_free(verifier);
+    collateral_free(collateral);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(snp_is_believed_under_its_root_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(sgx_is_believed_under_its_root_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_remembered_vouches_for_nothing_else, set_up,
+                                        tear_down),
     };
 
     return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
