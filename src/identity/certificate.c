@@ -66,15 +66,21 @@ static bool add_crl_point(X509 *x509, struct bytes url)
 {
     CRL_DIST_POINTS *points = sk_DIST_POINT_new_null();
     DIST_POINT *point = DIST_POINT_new();
+    GENERAL_NAMES *names = uri_names(url);
     bool ok = false;
 
-    if (points != NULL && point != NULL && (point->distpoint = DIST_POINT_NAME_new()) != NULL &&
-        (point->distpoint->name.fullname = uri_names(url)) != NULL &&
-        sk_DIST_POINT_push(points, point) > 0) {
+    if (points != NULL && point != NULL && names != NULL &&
+        (point->distpoint = DIST_POINT_NAME_new()) != NULL) {
+        point->distpoint->type = 0; /* fullName; which has the names now */
+        point->distpoint->name.fullname = names;
+        names = NULL;
+    }
+    if (point != NULL && point->distpoint != NULL && sk_DIST_POINT_push(points, point) > 0) {
         point = NULL; /* the list has it now */
         ok = X509_add1_ext_i2d(x509, NID_crl_distribution_points, points, 0, X509V3_ADD_DEFAULT) ==
              1;
     }
+    GENERAL_NAMES_free(names);
     DIST_POINT_free(point);
     CRL_DIST_POINTS_free(points);
     return ok;

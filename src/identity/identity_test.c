@@ -19,6 +19,20 @@ static struct arena arena;
 static EVP_PKEY *ca_key, *key;
 static X509 *ca;
 
+/* As it comes from a file: OpenSSL keeps what it once knew of a certificate that is changed. */
+static X509 *read_again(X509 *x509)
+{
+    uint8_t *der = NULL;
+    int size = i2d_X509(x509, &der);
+    const uint8_t *at = der;
+    X509 *read = d2i_X509(NULL, &at, size);
+
+    assert_non_null(read);
+    OPENSSL_free(der);
+    X509_free(x509);
+    return read;
+}
+
 static X509 *new_ca(void)
 {
     X509 *x509 = X509_new();
@@ -50,7 +64,7 @@ static X509 *new_ca(void)
         X509_EXTENSION_free(e);
     }
     assert_true(X509_sign(x509, ca_key, EVP_sha256()) > 0);
-    return x509;
+    return read_again(x509);
 }
 
 static int set_up(void **state)
@@ -308,9 +322,24 @@ static void openssl_believes_it(X509 *x509, int purpose)
     X509_VERIFY_PARAM_set_time(param, NOW);
     assert_int_equal(X509_VERIFY_PARAM_set_purpose(param, purpose), 1);
     X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_X509_STRICT);
-    assert_int_equal(X509_verify_cert(context), 1);
+    if (X509_verify_cert(context) != 1)
+        fail_msg("%s", X509_verify_cert_error_string(X509_STORE_CTX_get_error(context)));
     X509_STORE_CTX_free(context);
     X509_STORE_free(store);
+}
+
+static void names_its_list(X509 *x509, const char *expected)
+{
+    CRL_DIST_POINTS *points = X509_get_ext_d2i(x509, NID_crl_distribution_points, NULL, NULL);
+    int type;
+
+    assert_int_equal(sk_DIST_POINT_num(points), 1);
+    const ASN1_STRING *url = GENERAL_NAME_get0_value(
+        sk_GENERAL_NAME_value(sk_DIST_POINT_value(points, 0)->distpoint->name.fullname, 0), &type);
+    assert_int_equal(type, GEN_URI);
+    assert_true(bytes_is(bytes_from(ASN1_STRING_get0_data(url), (size_t)ASN1_STRING_length(url)),
+                         expected));
+    CRL_DIST_POINTS_free(points);
 }
 
 static void certificates_read_as_written(void **state)
@@ -323,6 +352,7 @@ static void certificates_read_as_written(void **state)
     X509 *x509 = issue(&fields);
     openssl_believes_it(x509, X509_PURPOSE_SSL_CLIENT);
     openssl_believes_it(x509, X509_PURPOSE_SSL_SERVER);
+    names_its_list(x509, "https://steward.example/v1/crl");
     assert_true(identity_certificate_parse(x509, &arena, &c, &err));
     assert_true(bytes_is(c.trust_domain, "example.org"));
     assert_true(bytes_is(c.identity.claims.slug, SLUG));
@@ -378,15 +408,9 @@ static void assert_broken(void (*damage)(X509 *x509), enum err_code code)
 
     damage(x509);
     assert_true(X509_sign(x509, ca_key, EVP_sha256()) > 0);
-    /* read anew, as OpenSSL keeps what it knew of the old one */
-    uint8_t *der = NULL;
-    int size = i2d_X509(x509, &der);
-    const uint8_t *at = der;
-    X509 *read = d2i_X509(NULL, &at, size);
-    assert_false(identity_certificate_parse(read, &arena, &c, &err));
+    x509 = read_again(x509);
+    assert_false(identity_certificate_parse(x509, &arena, &c, &err));
     assert_int_equal(err.code, code);
-    X509_free(read);
-    OPENSSL_free(der);
     X509_free(x509);
 }
 

@@ -12,7 +12,8 @@ PURE_SYMBOLS = re.compile(
     r"|inet_(pton|ntop)"  # text and bytes of addresses; no look-up
     r"|(EVP|BN|ECDSA|OSSL|ERR|OPENSSL|CRYPTO|EC|RSA)_\w+|(i2d|d2i)_\w+"  # OpenSSL's arithmetic
     # its X.509, but for what reads clocks and files
-    r"|(ASN1|X509|X509v3|X509V3|OBJ|AUTHORITY_KEYID|GENERAL_NAME|BASIC_CONSTRAINTS)_(?!cmp_current|cmp_time|load|\w*adj|\w*_fp)\w+"
+    r"|(ASN1|X509|X509v3|X509V3|OBJ|AUTHORITY_KEYID|GENERAL_NAMES?|BASIC_CONSTRAINTS|DIST_POINT(_NAME)?|CRL_DIST_POINTS)"
+    r"_(?!cmp_current|cmp_time|load|gmtime|time_adj|\w*_fp)\w+"
     r"|PEM_(read|write)_bio\w*|BIO_(free|new|new_mem_buf|ctrl|s_mem|s_secmem|write|read|puts)"
     r"|json_(array|object|string|integer)_\w+|json_loadb|json_delete|json_dumpb"  # jansson in memory
     r"|malloc|calloc|realloc|free|abort|snprintf|vsnprintf"
