@@ -593,6 +593,7 @@ static bool read_intel(const struct parse *p, const struct toml_value *value, vo
                        uint64_t param)
 {
     static const struct key keys[] = {
+        {"tcb_info_versions", read_number_set, FIELD(intel.tcb_info_versions), 3},
         {"tcb_statuses", read_statuses, FIELD(intel.tcb_statuses), 0},
         {"advisories", read_advisories, 0, 0},
         {"tcb_evaluation_min", read_u64, FIELD(intel.tcb_evaluation_min), UINT32_MAX},
@@ -649,6 +650,7 @@ void evidence_policy_default(struct evidence_policy *out)
     /* the firmware that mends AMD-SB-3019, and with it microcode that anybody could sign */
     out->snp.tcb_min[SNP_MILAN].snp = 0x18;
     out->snp.tcb_min[SNP_GENOA].snp = 0x17;
+    out->intel.tcb_info_versions = 1u << 3; /* those before it name no advisories */
     out->intel.tcb_statuses = 1u << TCB_UP_TO_DATE;
     out->sgx.attributes_allowed = 1u << 7 | 1u << 10; /* KSS, AEX-Notify */
     out->sgx.misc_allowed = 3;                        /* EXINFO, CPINFO */

@@ -1,66 +1,5 @@
 /* What a verifier accepts: reference values, floors, and what may be tolerated. The defaults
- * refuse.
- *
- * As TOML (docs/evidence-policy.md describes each key):
- *
- *     any_workload = false          # true: measurements and signers need not be named
- *     debug = false                 # true: debuggable enclaves and guests pass; for development
- *     require_crls = true
- *     simulated_roots = []          # certificates of simulated platforms' roots, PEM
- *
- *     [snp]
- *     measurements = []             # launch digests, hexadecimal, as all byte strings here
- *     versions = [3, 4, 5]          # of the report
- *     product_of_version_2 = ""     # "Milan" or "Genoa", when versions has 2
- *     keys = ["vcek"]               # and "vlek"
- *     masked_chip_id = false
- *     chip_ids = []                 # 64 bytes; empty: any chip
- *     csp_ids = []                  # of VLEKs; empty: any
- *     host_data = []                # empty: any; and so on
- *     id_keys = []
- *     author_keys = []
- *     family_ids = []
- *     image_ids = []
- *     guest_svn_min = 0
- *     vmpls = [0]
- *     abi_min = "0.0"
- *     firmware_min = "0.0.0"
- *     policy_required = []          # "smt", "single-socket", "cxl-allow", "mem-aes-256-xts",
- *     policy_forbidden = []         # "rapl-dis", "ciphertext-hiding-dram", "page-swap-disable"
- *     migration_agent = false
- *     platform_required = []        # "smt", "tsme", "ecc", "rapl-dis", "ciphertext-hiding-dram",
- *     platform_forbidden = []       # "alias-check-complete", "tio"
- *     mitigations = 0               # bits of the mitigation vectors
- *     [snp.tcb_min.milan]           # genoa, turin; absent: the floor built in
- *     bootloader = 0
- *     tee = 0
- *     snp = 24
- *     microcode = 0
- *     fmc = 0                       # turin alone
- *
- *     [intel]                       # SGX and TDX
- *     tcb_statuses = ["UpToDate"]
- *     advisories = []               # tolerated: "INTEL-SA-00615", or { id = "…", until =
- * 2026-12-31 } tcb_evaluation_min = 0 ppids = []                    # 16 bytes; empty: any platform
- *
- *     [sgx]
- *     mrenclaves = []
- *     signers = []                  # { mrsigner = "…", product = 0, svn_min = 0 }
- *     attributes_allowed = ["kss", "aex-notify"] # and "provision-key", "einittoken-key", "cet"
- *     misc_allowed = 3              # bits of MISCSELECT
- *     config_ids = []               # 64 bytes; empty: must be zero
- *     config_svn_min = 0
- *
- *     [tdx]
- *     mrtds = []
- *     rtmr0 = []                    # to rtmr3; empty: any
- *     mrconfigids = []              # empty: must be zero; and so on
- *     mrowners = []
- *     mrownerconfigs = []
- *     mrservicetds = []
- *     attributes_allowed = []       # "perfmon", "pks", "kl", "lass", "migratable"
- *     sept_ve_disable = true        # must be set
- */
+ * refuse. As TOML, key by key: docs/evidence-policy.md. */
 #pragma once
 
 #include "base/base.h"
@@ -104,6 +43,7 @@ struct evidence_policy {
         struct snp_tcb tcb_min[SNP_TURIN + 1]; /* by product */
     } snp;
     struct {
+        uint32_t tcb_info_versions; /* bits: 1 << version */
         uint32_t tcb_statuses;
         const struct policy_advisory *advisories;
         size_t advisory_count;
@@ -128,7 +68,7 @@ struct evidence_policy {
 /* The policy of an empty text: every default. It names no workload, and so accepts none. */
 void evidence_policy_default(struct evidence_policy *out);
 
-/* Reads the TOML above. Unknown keys are errors. *out borrows from the text and the arena. */
+/* Reads the TOML. Unknown keys are errors. *out borrows from the text and the arena. */
 MUST_CHECK bool evidence_policy_parse(struct bytes text, struct arena *arena,
                                       struct evidence_policy *out, struct text_error *error);
 

@@ -52,6 +52,7 @@ static void an_empty_text_is_the_default(void **state)
     assert_int_equal(empty.snp.vmpls, 1);
     assert_int_equal(empty.snp.tcb_min[SNP_MILAN].snp, 24);
     assert_int_equal(empty.snp.tcb_min[SNP_GENOA].snp, 23);
+    assert_int_equal(empty.intel.tcb_info_versions, 1u << 3);
     assert_int_equal(empty.intel.tcb_statuses, 1u << TCB_UP_TO_DATE);
     assert_true(empty.tdx.sept_ve_disable);
 }

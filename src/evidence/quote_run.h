@@ -17,6 +17,7 @@ struct quote_run {
     bool has_pck;
     struct sgx_pck pck;
     struct chain chain;
+    const struct enclave_identity *qe_identity; /* NULL: there is none */
     /* what signed TCB info and enclave identity; NULL: nothing did */
     const struct certificate *tcb_signing, *qe_signing;
 };

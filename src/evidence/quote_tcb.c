@@ -153,6 +153,7 @@ static const struct isv_level *judge_qe(struct quote_run *q)
     }
     const struct certificate *signer = signer_of(q, &identity->document, &why);
     q->qe_signing = signer;
+    q->qe_identity = identity;
     (void)verdict_judge(q->verdict, CHECK_QUOTE_QE_IDENTITY,
                         signer != NULL && identity->version == 2, expected,
                         signer == NULL ? why
@@ -189,6 +190,12 @@ static bool is_of_platform(const struct quote_run *q, const struct tcb_info *inf
            info->has_pce_id && memcmp(info->pce_id, q->pck.pce_id, sizeof info->pce_id) == 0;
 }
 
+/* Version 1 has no PCEID, and so is about no platform. */
+static bool is_of_version(const struct quote_run *q, const struct tcb_info *info)
+{
+    return info->version >= 2 && (q->policy->intel.tcb_info_versions >> info->version & 1) != 0;
+}
+
 /* The description that fits best; NULL: there is none at all. */
 static const struct tcb_info *find_tcb_info(const struct quote_run *q)
 {
@@ -198,7 +205,8 @@ static const struct tcb_info *find_tcb_info(const struct quote_run *q)
 
     for (size_t i = 0; i < c->tcb_info_count; i++) {
         const struct tcb_info *info = &c->tcb_infos[i];
-        unsigned fit = 1 + (is_of_kind(q, info) ? 4u : 0u) + (is_of_platform(q, info) ? 2u : 0u) +
+        unsigned fit = 1 + (is_of_kind(q, info) ? 8u : 0u) + (is_of_platform(q, info) ? 4u : 0u) +
+                       (is_of_version(q, info) ? 2u : 0u) +
                        (is_now(q, info->issued, info->next_update) ? 1u : 0u);
         if (fit > best_fit) {
             best_fit = fit;
@@ -376,11 +384,25 @@ static void judge_status(struct quote_run *q, const struct tcb_info *info,
     judge_advisories(q, lists, COUNT_OF(lists));
 }
 
+/* TCB info and enclave identity are of one evaluation each. */
+static void judge_evaluation(struct quote_run *q, const struct tcb_info *info)
+{
+    uint64_t least = q->policy->intel.tcb_evaluation_min;
+    uint64_t qe = q->qe_identity != NULL ? q->qe_identity->evaluation : least;
+
+    (void)verdict_judge(q->verdict, CHECK_QUOTE_TCB_EVALUATION,
+                        info->evaluation >= least && qe >= least,
+                        verdict_text(q->verdict, "at least %llu", (unsigned long long)least),
+                        verdict_text(q->verdict, "platform %llu, quoting enclave %llu",
+                                     (unsigned long long)info->evaluation, (unsigned long long)qe));
+}
+
 static bool judge_tcb_info(struct quote_run *q, const struct tcb_info *info)
 {
     bool is_sgx = q->quote.body == QUOTE_BODY_SGX;
-    const char *expected = is_sgx ? "SGX, version 2 or 3, type 0, signed by Intel"
-                                  : "TDX, version 3, type 0, signed by Intel";
+    const char *expected = is_sgx
+                               ? "SGX, of a version that the policy allows, type 0, signed by Intel"
+                               : "TDX, version 3, type 0, signed by Intel";
     const char *why = "there is none";
 
     if (info == NULL)
@@ -389,7 +411,7 @@ static bool judge_tcb_info(struct quote_run *q, const struct tcb_info *info)
     q->tcb_signing = signer;
     (void)verdict_judge(
         q->verdict, CHECK_QUOTE_TCB_INFO,
-        signer != NULL && is_of_kind(q, info) && info->version >= 2 && info->tcb_type == 0,
+        signer != NULL && is_of_kind(q, info) && is_of_version(q, info) && info->tcb_type == 0,
         expected,
         signer == NULL
             ? why
@@ -397,11 +419,7 @@ static bool judge_tcb_info(struct quote_run *q, const struct tcb_info *info)
                            (int)bytes_before(info->id, 20).size, (const char *)info->id.data,
                            (unsigned long long)info->version, (unsigned long long)info->tcb_type));
     judge_dates(q, CHECK_QUOTE_TCB_INFO_DATES, info->issued, info->next_update, signer);
-    (void)verdict_judge(q->verdict, CHECK_QUOTE_TCB_EVALUATION,
-                        info->evaluation >= q->policy->intel.tcb_evaluation_min,
-                        verdict_text(q->verdict, "at least %llu",
-                                     (unsigned long long)q->policy->intel.tcb_evaluation_min),
-                        verdict_text(q->verdict, "%llu", (unsigned long long)info->evaluation));
+    judge_evaluation(q, info);
     return true;
 }
 

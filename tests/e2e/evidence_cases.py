@@ -41,6 +41,7 @@ DEBUG = ({"debug": True}, "{kind}.debug")
 MILAN_2 = ({"snp": {"versions": [2], "product_of_version_2": "Milan"}}, "snp.version")
 GENOA_2 = ({"snp": {"versions": [2], "product_of_version_2": "Genoa"}}, "snp.version")
 VLEK = ({"snp": {"keys": ["vlek"]}}, "snp.key-kind")
+TCB_INFO_2 = ({"intel": {"tcb_info_versions": [2]}}, "quote.tcb-info")
 VMPL_1 = ({"snp": {"vmpls": [1]}}, "snp.vmpl")
 
 
@@ -167,7 +168,7 @@ SGX = [
          status="OutOfDate", advisories=OUT_OF_DATE_ICELAKE),
     # TCB info of version 2, which knows of nothing but SGX
     Case("fortanix-pcs", "sgx/fortanix-pcs/quote.bin", ("./00906ea10000.tcb", "./qe3_identity.id", "./processor.crl"),
-         "2020-06-01T00:00:00Z", (NO_CRLS, DEBUG, status("SWHardeningNeeded")), None, "quote.bin",
+         "2020-06-01T00:00:00Z", (NO_CRLS, DEBUG, TCB_INFO_2, status("SWHardeningNeeded")), None, "quote.bin",
          before="quote.tcb-info-dates", after="quote.crl"),
     Case("fortanix-pcs-corrupted", "sgx/fortanix-pcs/quote.bin",
          ("./corrupted_00906ea10000.tcb", "./corrupted_qe3_identity.id"), "2020-06-01T00:00:00Z",
@@ -221,7 +222,7 @@ SGX = [
     # version 2 of TCB info names no advisories
     Case("processor-oe-debug-2-tcb-info-v2", "sgx/processor-oe-debug-2/quote.bin",
          (TEEPOT + "sgx_tcb_info_v3.json", TEEPOT + "sgx_qe_identity.json", *COFFEE_LAKE_JUNE),
-         "2025-06-10T00:00:00Z", (DEBUG, status("OutOfDate")), status="OutOfDate"),
+         "2025-06-10T00:00:00Z", (DEBUG, TCB_INFO_2, status("OutOfDate")), status="OutOfDate"),
     # the identity of the verification enclave, signed by Intel as well, is no identity of a quoting enclave
     Case("processor-oe-debug-2-qve", "sgx/processor-oe-debug-2/quote.bin",
          ("sgx/fortanix-pcs/00906ed50000-19.tcb", TEEPOT + "sgx_qve_identity.json", *COFFEE_LAKE_JUNE),
@@ -257,7 +258,7 @@ SGX = [
     # platform and quoting enclave are both out of date
     Case("wrong-order-chain-complete", "sgx/wrong-order-chain-fortanix/quote.bin",
          ("sgx/fortanix-pcs/00906ea10000.tcb", "sgx/fortanix-pcs/qe3_identity.id", "sgx/fortanix-pcs/processor.crl"),
-         "2020-06-01T00:00:00Z", (NO_CRLS, DEBUG, status("OutOfDate")), status="OutOfDate"),
+         "2020-06-01T00:00:00Z", (NO_CRLS, DEBUG, TCB_INFO_2, status("OutOfDate")), status="OutOfDate"),
     Case("wrong-order-chain-corrupted", "sgx/wrong-order-chain-fortanix/quote_corrupted.bin", (),
          "2025-01-01T00:00:00Z", (NO_CRLS, DEBUG), "quote.signature", "quote_corrupted.bin",
          before="quote.chain-dates", after="quote.chain-dates"),
