@@ -24,7 +24,8 @@ bool civil_seconds(unsigned year, unsigned month, unsigned day, unsigned hour, u
     int64_t days = (int64_t)before * 365 + before / 4 - before / 100 + before / 400 - 719162;
     for (unsigned m = 1; m < month; m++)
         days += days_of(year, m);
-    *out = (days + day - 1) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second;
+    *out =
+        (days + day - 1) * SECONDS_PER_DAY + (int64_t)hour * 3600 + (int64_t)minute * 60 + second;
     return true;
 }
 

@@ -234,7 +234,7 @@ static bool is_hex(struct bytes text)
         if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')))
             return false;
     }
-    return text.size >= 2 * QUOTE_HEADER_SIZE;
+    return text.size >= hex_size(QUOTE_HEADER_SIZE);
 }
 
 static bool open_hex(struct bytes text, struct arena *arena, struct evidence_file *out,

@@ -384,6 +384,13 @@ static void judge_status(struct quote_run *q, const struct tcb_info *info,
     judge_advisories(q, lists, COUNT_OF(lists));
 }
 
+static const char *tcb_info_expected(const struct quote_run *q)
+{
+    return q->quote.body == QUOTE_BODY_SGX
+               ? "SGX, of a version that the policy allows, type 0, signed by Intel"
+               : "TDX, version 3, type 0, signed by Intel";
+}
+
 /* TCB info and enclave identity are of one evaluation each. */
 static void judge_evaluation(struct quote_run *q, const struct tcb_info *info)
 {
@@ -397,16 +404,9 @@ static void judge_evaluation(struct quote_run *q, const struct tcb_info *info)
                                      (unsigned long long)info->evaluation, (unsigned long long)qe));
 }
 
-static bool judge_tcb_info(struct quote_run *q, const struct tcb_info *info)
+static void judge_tcb_info(struct quote_run *q, const struct tcb_info *info)
 {
-    bool is_sgx = q->quote.body == QUOTE_BODY_SGX;
-    const char *expected = is_sgx
-                               ? "SGX, of a version that the policy allows, type 0, signed by Intel"
-                               : "TDX, version 3, type 0, signed by Intel";
-    const char *why = "there is none";
-
-    if (info == NULL)
-        return verdict_judge(q->verdict, CHECK_QUOTE_TCB_INFO, false, expected, why);
+    const char *expected = tcb_info_expected(q), *why;
     const struct certificate *signer = signer_of(q, &info->document, &why);
     q->tcb_signing = signer;
     (void)verdict_judge(
@@ -420,7 +420,6 @@ static bool judge_tcb_info(struct quote_run *q, const struct tcb_info *info)
                            (unsigned long long)info->version, (unsigned long long)info->tcb_type));
     judge_dates(q, CHECK_QUOTE_TCB_INFO_DATES, info->issued, info->next_update, signer);
     judge_evaluation(q, info);
-    return true;
 }
 
 static const char *kind_text(struct quote_run *q, const uint8_t fmspc[6], const uint8_t pce_id[2])
@@ -437,8 +436,12 @@ void quote_judge_collateral(struct quote_run *q)
 
     if (q->quote.body == QUOTE_BODY_SGX)
         verdict_skip(q->verdict, CHECK_QUOTE_TDX_MODULE, "SGX has no TDX module");
-    if (!judge_tcb_info(q, info))
+    if (info == NULL) {
+        (void)verdict_judge(q->verdict, CHECK_QUOTE_TCB_INFO, false, tcb_info_expected(q),
+                            "there is none");
         return;
+    }
+    judge_tcb_info(q, info);
     if (q->quote.body != QUOTE_BODY_SGX)
         module = judge_module(q, info);
     if (!q->has_pck)

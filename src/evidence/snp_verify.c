@@ -258,7 +258,8 @@ static void judge_tcb(struct snp_run *s)
 {
     const struct snp_report *r = &s->report;
     const struct snp_tcb *min = &s->policy->snp.tcb_min[s->product];
-    struct snp_tcb reported, committed, current, launch;
+    struct snp_tcb reported = {.snp = 0}, committed = {.snp = 0}, current = {.snp = 0},
+                   launch = {.snp = 0};
 
     if (s->product == SNP_PRODUCT_UNKNOWN)
         return;

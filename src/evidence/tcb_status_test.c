@@ -64,7 +64,8 @@ static struct bytes changed(struct bytes in, const struct change *change)
     size_t size = strlen(change->from), nth = change->nth;
 
     for (size_t at = 0; at + size <= in.size; at++) {
-        if (memcmp(in.data + at, change->from, size) != 0 || nth-- != 0)
+        if (!bytes_equal(bytes_before(bytes_after(in, at), size), bytes_of(change->from)) ||
+            nth-- != 0)
             continue;
         writer_bytes(&w, bytes_before(in, at));
         writer_text(&w, change->to);
@@ -179,7 +180,8 @@ static const char *verdict_of(const char **status)
     policy.any_workload = true;
     policy.simulated_roots = (struct bytes_list){.items = &root, .count = 1};
     policy.intel.tcb_statuses = test.statuses;
-    assert_true(collateral_new(&collateral, &err) && verifier_new(&verifier, &err));
+    assert_true(collateral_new(&collateral, &err));
+    assert_true(verifier_new(&verifier, &err));
     add_descriptions(collateral);
     assert_true(simulated_sgx_pck_crl(roots, dates, NULL, &pck_list, &err));
     add(collateral, done(&pck_list));

@@ -139,7 +139,7 @@ static void what_is_remembered_helps_nobody_else(void **state)
     assert_int_equal(judge(EVIDENCE_QUOTE, quote, PHALA_AT), CHECK_COUNT);
     assert_int_equal(judge(EVIDENCE_QUOTE, quote, PHALA_AT), CHECK_COUNT);
     assert_int_equal(judge(EVIDENCE_QUOTE, quote, 2000000000), CHECK_QUOTE_CHAIN_DATES);
-    assert_int_equal(judge(EVIDENCE_QUOTE, quote, PHALA_AT + 60 * 86400), CHECK_QUOTE_CRL);
+    assert_int_equal(judge(EVIDENCE_QUOTE, quote, PHALA_AT + INT64_C(60) * 86400), CHECK_QUOTE_CRL);
     struct bytes other = read_vector("sgx/platform-automata/quote.bin");
     assert_int_equal(judge(EVIDENCE_QUOTE, other, PHALA_AT), CHECK_QUOTE_CRL);
 }
