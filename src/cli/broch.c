@@ -9,6 +9,9 @@ static const struct cli_command *const commands[] = {
     &evidence_verify_command,
     &evidence_explain_command,
     &evidence_show_command,
+    &sim_init_command,
+    &sim_show_command,
+    &sim_remove_command,
     &help_command,
 };
 

@@ -11,6 +11,9 @@ extern const struct cli_command evidence_show_command;
 extern const struct cli_command evidence_verify_command;
 extern const struct cli_command help_command;
 extern const struct cli_command run_command;
+extern const struct cli_command sim_init_command;
+extern const struct cli_command sim_remove_command;
+extern const struct cli_command sim_show_command;
 
 /* Reports a fault of a configuration, as JSON when that was asked for; returns CLI_FAILED. */
 int cli_config_fault(const struct cli_args *args, const char *file, const struct text_error *error);

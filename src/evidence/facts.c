@@ -258,6 +258,7 @@ static void put_certificate(struct book *b, const struct certificate *c)
     put_serial(b, X509_get0_serialNumber(c->x509));
     put_time(b, "not_before", span.from);
     put_time(b, "not_after", span.to);
+    PUT_HEX(b, "sha256", c->digest);
     if (snp_vek_parse(c, &vek, &err)) {
         put_number(b, "struct_version", vek.struct_version);
         put_text(b, "product", vek.product_name);
