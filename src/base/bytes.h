@@ -52,3 +52,13 @@ static inline struct bytes bytes_before(struct bytes a, size_t end)
 {
     return (struct bytes){.data = a.data, .size = end < a.size ? end : a.size};
 }
+
+/* Whether every byte is zero; of nothing, yes. */
+static inline bool bytes_are_zero(struct bytes a)
+{
+    uint8_t all = 0;
+
+    for (size_t i = 0; i < a.size; i++)
+        all |= a.data[i];
+    return all == 0;
+}

@@ -176,15 +176,6 @@ struct table_entry {
     struct bytes guid, content;
 };
 
-static bool is_zero(struct bytes b)
-{
-    for (size_t i = 0; i < b.size; i++) {
-        if (b.data[i] != 0)
-            return false;
-    }
-    return true;
-}
-
 /* The entry at r; an empty content at the end of the table. */
 static bool read_table_entry(struct reader *r, struct table_entry *out, struct err *err)
 {
@@ -195,7 +186,7 @@ static bool read_table_entry(struct reader *r, struct table_entry *out, struct e
         !reader_u32le(r, &size))
         return err_set(err, ERR_FORMAT, "the certificate table has no end, at offset", at);
     out->content = bytes_from(NULL, 0);
-    if (is_zero(out->guid))
+    if (bytes_are_zero(out->guid))
         return (offset == 0 && size == 0) ||
                err_set(err, ERR_FORMAT, "the certificate table ends oddly, at offset", at);
     struct reader content = reader_of(r->in);

@@ -22,15 +22,6 @@ static uint64_t u64_of(const uint8_t bytes[8])
     return value;
 }
 
-static bool is_zero(const uint8_t *bytes, size_t size)
-{
-    uint8_t all = 0;
-
-    for (size_t i = 0; i < size; i++)
-        all |= bytes[i];
-    return all == 0;
-}
-
 static const char *hex64(struct quote_run *q, uint64_t value)
 {
     return verdict_text(q->verdict, "0x%llx", (unsigned long long)value);
@@ -101,7 +92,7 @@ void quote_judge_sgx(struct quote_run *q)
     judge_enclave(q);
     const struct bytes_list *ids = &q->policy->sgx.config_ids;
     struct bytes id = bytes_from(r->config_id, sizeof r->config_id);
-    bool is_listed = ids->count == 0 ? is_zero(id.data, id.size) : bytes_list_has(ids, id);
+    bool is_listed = ids->count == 0 ? bytes_are_zero(id) : bytes_list_has(ids, id);
     (void)verdict_judge(
         q->verdict, CHECK_SGX_CONFIG, is_listed && r->config_svn >= q->policy->sgx.config_svn_min,
         ids->count == 0 ? "zero" : "one that the policy lists",
@@ -141,7 +132,7 @@ static void judge_zero_or_listed(struct quote_run *q, enum check_id id, const ch
                                  const struct bytes_list *list, const uint8_t found[48])
 {
     struct bytes bytes = bytes_from(found, 48);
-    bool ok = list->count == 0 ? is_zero(found, 48) : bytes_list_has(list, bytes);
+    bool ok = list->count == 0 ? bytes_are_zero(bytes) : bytes_list_has(list, bytes);
 
     (void)verdict_judge(q->verdict, id, ok, list->count == 0 ? "zero" : "one that the policy lists",
                         verdict_text(q->verdict, "%s %s", name, verdict_hex(q->verdict, bytes)));
@@ -169,8 +160,8 @@ void quote_judge_tdx(struct quote_run *q)
     judge_attributes(q);
     (void)verdict_judge(
         q->verdict, CHECK_TDX_SEAM,
-        is_zero(td->mrsignerseam, sizeof td->mrsignerseam) &&
-            is_zero(td->seam_attributes, sizeof td->seam_attributes),
+        bytes_are_zero(bytes_from(td->mrsignerseam, sizeof td->mrsignerseam)) &&
+            bytes_are_zero(bytes_from(td->seam_attributes, sizeof td->seam_attributes)),
         "zero, which is Intel's",
         verdict_text(
             q->verdict, "signer %s, attributes %s",

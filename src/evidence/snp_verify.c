@@ -289,20 +289,11 @@ static void judge_tcb(struct snp_run *s)
                                      tcb_text(s, &launch)));
 }
 
-static bool is_zero(const uint8_t *bytes, size_t size)
-{
-    uint8_t all = 0;
-
-    for (size_t i = 0; i < size; i++)
-        all |= bytes[i];
-    return all == 0;
-}
-
 static void judge_chip(struct snp_run *s)
 {
     const uint8_t *chip = s->report.chip_id;
-    bool is_masked = is_zero(chip, SNP_CHIP_ID_SIZE);
     struct bytes whole = bytes_from(chip, SNP_CHIP_ID_SIZE);
+    bool is_masked = bytes_are_zero(whole);
 
     if (s->has_vek && s->vek.is_vlek) {
         verdict_skip(s->verdict, CHECK_SNP_CHIP, "a VLEK is for no chip");
@@ -311,7 +302,7 @@ static void judge_chip(struct snp_run *s)
     } else if (s->has_vek) {
         size_t size = s->vek.chip_id.size;
         bool ok = !is_masked && bytes_equal(s->vek.chip_id, bytes_from(chip, size)) &&
-                  is_zero(chip + size, SNP_CHIP_ID_SIZE - size);
+                  bytes_are_zero(bytes_after(whole, size));
         (void)verdict_judge(s->verdict, CHECK_SNP_CHIP, ok, verdict_hex(s->verdict, s->vek.chip_id),
                             is_masked ? "masked: all zero" : verdict_hex(s->verdict, whole));
     }
@@ -410,7 +401,7 @@ static void judge_id_key(struct snp_run *s)
     const struct snp_report *r = &s->report;
     struct bytes id = bytes_from(r->id_key_digest, sizeof r->id_key_digest);
     struct bytes author = bytes_from(r->author_key_digest, sizeof r->author_key_digest);
-    bool has_author = !is_zero(author.data, author.size);
+    bool has_author = !bytes_are_zero(author);
     const struct bytes_list *ids = &s->policy->snp.id_keys, *authors = &s->policy->snp.author_keys;
 
     if (has_author != r->has_author_key) {
