@@ -7,13 +7,14 @@ The result is the same every time; `git diff` shows what changed."""
 import pathlib
 import sys
 
+import quotes
 import snp
 from suite import HERE, Blobs, Group
 
 
 def main(vectors):
     blobs = Blobs()
-    for name, fill in snp.GROUPS.items():
+    for name, fill in (snp.GROUPS | quotes.GROUPS).items():
         group = Group(name, blobs)
         fill(group)
         group.write()
