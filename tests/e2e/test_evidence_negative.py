@@ -43,7 +43,7 @@ def write_files(files, folder):
         path = endorsements / name
         if name == "evidence":
             path = folder / name
-        elif name.startswith("root"):
+        elif name == "root.der":
             path = folder / name
             words += ["--simulated-root", path]
         path.write_bytes(contents(reference))

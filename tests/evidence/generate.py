@@ -6,20 +6,23 @@
 The result is the same every time; `git diff` shows what changed."""
 import pathlib
 import sys
+from functools import partial
 
 import quotes
+import real
 import snp
 from suite import HERE, Blobs, Group
 
 
 def main(vectors):
     blobs = Blobs()
-    for name, fill in (snp.GROUPS | quotes.GROUPS).items():
+    groups = (snp.GROUPS | quotes.GROUPS).items()
+    for name, fill in [*groups, *((name, partial(fill, vectors=real.Vectors(vectors)))
+                                  for name, fill in real.GROUPS.items())]:
         group = Group(name, blobs)
         fill(group)
         group.write()
     blobs.write()
-    del vectors
     size = sum(path.stat().st_size for path in HERE.rglob("*") if path.is_file())
     print(f"{len(blobs.used)} blobs, {size} bytes in all")
 

@@ -81,7 +81,7 @@ class Platform:
     # ---- certificates ----
 
     def authority(self, form):
-        extensions = [x509.authority_key(form["signer"]), x509.subject_key(form["key"])]
+        extensions = [x509.authority_key(form.get("named_signer", form["signer"])), x509.subject_key(form["key"])]
         if form["usage"]:
             extensions.append(x509.key_usage(form["usage"]))
         if form["is_ca"] is not None:
@@ -316,7 +316,8 @@ def form_cases(group):
         for tee in (1, 0x80, 0x82, 0x8100, 0x80000081):
             mutant(f"tee-{tee:#x}", "quote.format", base, header={"tee_type": tee})
         for kind in (0, 1, 3, 4):
-            mutant(f"key-type-{kind}", "quote.header", base, header={"key_type": kind})
+            # version and no key type: as 32 bits, the version of an SNP report
+            mutant(f"key-type-{kind}", "quote.header" if kind else "snp.format", base, header={"key_type": kind})
         mutant("vendor-zero", "quote.vendor", base, header={"vendor": bytes(16)})
         mutant("vendor-differs-at-the-end", "quote.vendor", base, header={"vendor": VENDOR[:-1] + b"\6"})
     for base in ("tdx-v4", "tdx-v5"):
@@ -520,7 +521,7 @@ def chain_cases(group):
     mutant("ca-without-constraints", "quote.chain", chain={"ca": p.ca(is_ca=None)})
     mutant("ca-without-usage", "quote.chain", chain={"ca": p.ca(usage=0)})
     mutant("ca-for-lists-alone", "quote.chain", chain={"ca": p.ca(usage=CRL_SIGN)})
-    mutant("ca-not-signed-by-the-root", "quote.chain", chain={"ca": p.ca(signer=STRANGER, more=[])})
+    mutant("ca-not-signed-by-the-root", "quote.chain", chain={"ca": p.ca(signer=STRANGER, named_signer=ROOT)})
     mutant("ca-on-p384", "quote.chain", chain={"ca": p.ca(key=LARGE), "pck": p.pck(signer=LARGE)})
     mutant("ca-of-rsa", "quote.chain", chain={"ca": p.ca(key=RSA), "pck": p.pck(signer=RSA)})
     mutant("ca-of-no-platforms", "quote.chain", chain={
@@ -689,7 +690,7 @@ def document_cases(group):
                 mutant(f"signer-{when}", dates, own, **{"second.der": p.signer(dates=window, **second)})
             for name, change in (("of-another-name", {"subject": "Intel SGX TCB Signer"}), ("an-authority", {"is_ca": True}),
                                  ("for-certificates-alone", {"usage": KEY_CERT_SIGN}),
-                                 ("not-signed-by-the-root", {"signer": SIGNER}),
+                                 ("not-signed-by-the-root", {"signer": SIGNER, "named_signer": ROOT}),
                                  ("issued-by-the-ca", {"issuer": "Intel SGX PCK Platform CA", "signer": CA}),
                                  ("with-a-critical-extension",
                                   {"more": [x509.extension("1.2.3.4.5", der.null(), True)]}),

@@ -83,7 +83,7 @@ class Group:
     """Bases, which are accepted, and cases, each a base with changes and the check that refuses it.
 
     files: name to bytes, or to (path below shared/vectors, bytes). The one called "evidence" is judged,
-    those called "root…" are simulated roots, the rest are endorsements."""
+    "root.der" is a simulated root, the rest are endorsements."""
 
     def __init__(self, name, blobs):
         self.name, self.blobs, self.bases, self.cases, self.data = name, blobs, [], [], {}
