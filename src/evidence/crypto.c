@@ -144,6 +144,16 @@ bool crypto_is_on(enum crypto_curve curve, EVP_PKEY *key)
            (strcmp(group, curves[curve].name) == 0 || strcmp(group, curves[curve].other_name) == 0);
 }
 
+bool crypto_is_sound(EVP_PKEY *key)
+{
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+    bool ok = context != NULL && EVP_PKEY_public_check_quick(context) == 1;
+
+    EVP_PKEY_CTX_free(context);
+    ERR_clear_error();
+    return ok;
+}
+
 bool crypto_coordinates(enum crypto_curve curve, EVP_PKEY *key, uint8_t *x, uint8_t *y,
                         struct err *err)
 {

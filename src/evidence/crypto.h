@@ -39,3 +39,5 @@ MUST_CHECK bool crypto_coordinates(enum crypto_curve curve, EVP_PKEY *key, uint8
                                    struct err *err);
 /* Whether a key is on the curve. */
 bool crypto_is_on(enum crypto_curve curve, EVP_PKEY *key);
+/* Whether a public key on a curve is a point of it, and not the one at infinity. */
+bool crypto_is_sound(EVP_PKEY *key);

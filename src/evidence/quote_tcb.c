@@ -27,9 +27,7 @@ static bool is_signed(struct quote_run *q, const struct signed_document *d,
 
 static bool may_sign(const struct certificate *c)
 {
-    return strcmp(c->name, SGX_TCB_SIGNING_NAME) == 0 &&
-           (X509_get_extension_flags(c->x509) & EXFLAG_CA) == 0 &&
-           (X509_get_key_usage(c->x509) & KU_DIGITAL_SIGNATURE) != 0;
+    return strcmp(c->name, SGX_TCB_SIGNING_NAME) == 0 && certificate_is_signer(c, CRYPTO_P256);
 }
 
 /* The certificate that signed a document, under the root under which the platform's is; one that is

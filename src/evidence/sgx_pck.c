@@ -1,7 +1,5 @@
 #include "evidence/sgx_pck.h"
 
-#include "evidence/crypto.h"
-
 #define OID_SGX "1.2.840.113741.1.13.1"
 
 /* The content octets of 1.2.840.113741.1.13.1; what follows them tells the fields apart. */
@@ -110,15 +108,12 @@ static bool read_extension(struct bytes content, struct sgx_pck *out)
 
 bool sgx_pck_parse(const struct certificate *c, struct sgx_pck *out, struct err *err)
 {
-    EVP_PKEY *key = X509_get0_pubkey(c->x509);
     struct sgx_pck pck = {.pce_svn = 0};
     struct bytes content;
 
     if (strcmp(c->name, SGX_PCK_NAME) != 0)
         return err_set(err, ERR_FORMAT, "its name is not Intel SGX PCK Certificate", ERR_NO_AT);
-    if (key == NULL || !crypto_is_on(CRYPTO_P256, key) ||
-        (X509_get_extension_flags(c->x509) & EXFLAG_CA) != 0 ||
-        (X509_get_key_usage(c->x509) & KU_DIGITAL_SIGNATURE) == 0)
+    if (!certificate_is_signer(c, CRYPTO_P256))
         return err_set(err, ERR_FORMAT, "its key is not on P-256, or not for signatures",
                        ERR_NO_AT);
     if (!certificate_extension(c, OID_SGX, &content) || !read_extension(content, &pck))

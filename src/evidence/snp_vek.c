@@ -1,7 +1,5 @@
 #include "evidence/snp_vek.h"
 
-#include "evidence/crypto.h"
-
 #define OID_AMD "1.3.6.1.4.1.3704.1."
 #define OID_STRUCT_VERSION OID_AMD "1"
 #define OID_PRODUCT OID_AMD "2"
@@ -108,22 +106,13 @@ static enum snp_product product_of(struct bytes name)
     return SNP_PRODUCT_UNKNOWN;
 }
 
-static bool is_for_signing(const struct certificate *c)
-{
-    EVP_PKEY *key = X509_get0_pubkey(c->x509);
-
-    return key != NULL && crypto_is_on(CRYPTO_P384, key) &&
-           (X509_get_extension_flags(c->x509) & EXFLAG_CA) == 0 &&
-           (X509_get_key_usage(c->x509) & KU_DIGITAL_SIGNATURE) != 0; /* all bits when absent */
-}
-
 bool snp_vek_parse(const struct certificate *c, struct snp_vek *out, struct err *err)
 {
     struct snp_vek vek = {.is_vlek = strcmp(c->name, SNP_VLEK_NAME) == 0};
 
     if (!vek.is_vlek && strcmp(c->name, SNP_VCEK_NAME) != 0)
         return err_set(err, ERR_FORMAT, "its name is neither SEV-VCEK nor SEV-VLEK", ERR_NO_AT);
-    if (!is_for_signing(c))
+    if (!certificate_is_signer(c, CRYPTO_P384))
         return err_set(err, ERR_FORMAT, "its key is not on P-384, or not for signatures",
                        ERR_NO_AT);
     if (!read_number(c, OID_STRUCT_VERSION, UINT32_MAX, &vek.struct_version) ||

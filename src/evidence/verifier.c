@@ -308,19 +308,25 @@ static const char *list_fault(struct run *run, const struct crl *crl,
 const struct crl *run_find_crl(struct run *run, const struct certificate *issuer,
                                enum x509_form form, const char **why)
 {
-    const struct crl *best = NULL;
+    const struct crl *good = NULL, *bad = NULL;
 
     *why = verdict_text(run->verdict, "there is no list of %s", issuer->name);
     for (size_t i = 0; i < run->collateral->crl_count; i++) {
         const struct crl *crl = &run->collateral->crls[i];
         if (X509_NAME_cmp(X509_CRL_get_issuer(crl->crl), X509_get_subject_name(issuer->x509)) != 0)
             continue;
-        best = crl;
-        *why = list_fault(run, crl, issuer, form);
-        if (*why == NULL)
-            break;
+        const char *fault = list_fault(run, crl, issuer, form);
+        if (fault != NULL) {
+            bad = crl;
+            *why = fault;
+        } else if (good == NULL || crl_span(crl).from > crl_span(good).from) {
+            good = crl;
+        }
     }
-    return best;
+    if (good == NULL)
+        return bad;
+    *why = NULL;
+    return good;
 }
 
 void run_judge_list(struct run *run, enum check_id id, const struct bytes_list *list,

@@ -72,8 +72,9 @@ struct chain_pool run_pool(const struct run *run);
 void run_judge_dates(struct run *run, enum check_id id, const struct certificate *const *links,
                      size_t count);
 
-/* The list of an issuer: one that it signed and that is current, if there is one, else the best
- * that there is; NULL when there is none by its name. *why: what is wrong with it, or NULL. */
+/* The list of an issuer: the newest of those that it signed and that are current, if there is one,
+ * else one that is not; NULL when there is none by its name. *why: what is wrong with it, or NULL.
+ */
 const struct crl *run_find_crl(struct run *run, const struct certificate *issuer,
                                enum x509_form form, const char **why);
 

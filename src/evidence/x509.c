@@ -4,7 +4,6 @@
 #include <openssl/rsa.h>
 
 #include "evidence/civil.h"
-#include "evidence/crypto.h"
 
 #define PSS_SALT_SIZE 48
 
@@ -35,20 +34,42 @@ static bool fail(struct err *err, enum err_code code, const char *msg)
     return err_set(err, code, msg, ERR_NO_AT);
 }
 
+/* Certificates and lists alike: what is signed, how, and the signature. OpenSSL would take BER. */
+static bool is_der(struct bytes whole)
+{
+    struct reader r = reader_of(whole), content;
+    struct bytes element;
+
+    return der_enter(&r, DER_SEQUENCE, &content) && reader_at_end(&r) &&
+           der_element(&content, DER_SEQUENCE, &element) &&
+           der_element(&content, DER_SEQUENCE, &element) &&
+           der_element(&content, DER_BIT_STRING, &element) && reader_at_end(&content);
+}
+
+/* Who must be obeyed is understood here, and not only by OpenSSL's own verifier. */
+static bool is_understood(X509 *x509)
+{
+    for (int at = -1; (at = X509_get_ext_by_critical(x509, 1, at)) >= 0;) {
+        int nid = OBJ_obj2nid(X509_EXTENSION_get_object(X509_get_ext(x509, at)));
+        if (nid != NID_basic_constraints && nid != NID_key_usage)
+            return false;
+    }
+    return (X509_get_extension_flags(x509) & (EXFLAG_INVALID | EXFLAG_CRITICAL)) == 0 &&
+           X509_get_ext_by_NID(x509, NID_name_constraints, -1) < 0;
+}
+
 bool certificate_parse(struct bytes der, struct certificate *out, struct err *err)
 {
     const uint8_t *at = der.data;
-    const uint32_t refused = EXFLAG_INVALID | EXFLAG_CRITICAL;
 
     if (der.size > CERTIFICATE_SIZE_MAX)
         return err_set(err, ERR_LIMIT, "a certificate is too large, in bytes", der.size);
-    X509 *x509 = d2i_X509(NULL, &at, (long)der.size);
+    X509 *x509 = is_der(der) ? d2i_X509(NULL, &at, (long)der.size) : NULL;
     if (x509 == NULL || at != der.data + der.size) {
         X509_free(x509);
         return fail(err, ERR_FORMAT, "this is no certificate in DER, or something follows it");
     }
-    if (X509_get_version(x509) != X509_VERSION_3 ||
-        (X509_get_extension_flags(x509) & refused) != 0) {
+    if (X509_get_version(x509) != X509_VERSION_3 || !is_understood(x509)) {
         X509_free(x509);
         return fail(err, ERR_FORMAT,
                     "a certificate is not of version 3, or has extensions that are not understood");
@@ -75,7 +96,7 @@ bool crl_parse(struct bytes der, struct crl *out, struct err *err)
 
     if (der.size > CRL_SIZE_MAX)
         return err_set(err, ERR_LIMIT, "a revocation list is too large, in bytes", der.size);
-    X509_CRL *crl = d2i_X509_CRL(NULL, &at, (long)der.size);
+    X509_CRL *crl = is_der(der) ? d2i_X509_CRL(NULL, &at, (long)der.size) : NULL;
     if (crl == NULL || at != der.data + der.size) {
         X509_CRL_free(crl);
         return fail(err, ERR_FORMAT, "this is no revocation list in DER, or something follows it");
@@ -104,6 +125,15 @@ void crl_done(struct crl *crl)
 }
 
 /* ---- who is who ---- */
+
+bool certificate_is_signer(const struct certificate *c, enum crypto_curve curve)
+{
+    EVP_PKEY *key = X509_get0_pubkey(c->x509);
+
+    return key != NULL && crypto_is_on(curve, key) && crypto_is_sound(key) &&
+           (X509_get_extension_flags(c->x509) & (EXFLAG_CA | EXFLAG_XKUSAGE)) == 0 &&
+           (X509_get_key_usage(c->x509) & KU_DIGITAL_SIGNATURE) != 0; /* all bits when absent */
+}
 
 bool certificate_is_ca(const struct certificate *c)
 {

@@ -6,6 +6,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/base.h"
+#include "evidence/crypto.h"
 #include "evidence/signature_cache.h"
 
 #define CERTIFICATE_SIZE_MAX 16384u
@@ -31,14 +32,17 @@ struct crl {
  * of salt, and Intel's ECDSA on P-256 with SHA-256. */
 enum x509_form { X509_FORM_AMD, X509_FORM_INTEL };
 
-/* Reads exactly one certificate: version 3, nothing behind it, extensions that OpenSSL can parse,
- * none critical that it does not know. ERR_FORMAT, ERR_LIMIT, ERR_CRYPTO. out->der borrows; the
- * caller ends it with certificate_done. */
+/* Reads exactly one certificate: version 3, DER, nothing behind it, extensions that OpenSSL can
+ * parse, none critical but basic constraints and key usage, no constraints on names. ERR_FORMAT,
+ * ERR_LIMIT, ERR_CRYPTO. out->der borrows; the caller ends it with certificate_done. */
 MUST_CHECK bool certificate_parse(struct bytes der, struct certificate *out, struct err *err);
 void certificate_done(struct certificate *certificate);
 MUST_CHECK bool crl_parse(struct bytes der, struct crl *out, struct err *err);
 void crl_done(struct crl *crl);
 
+/* Whether it is of one who signs things that are no certificates: no CA, a sound key on the curve,
+ * its usage not narrowed to something else. */
+bool certificate_is_signer(const struct certificate *c, enum crypto_curve curve);
 /* Whether it may sign certificates: a CA by its basic constraints and its key usage. */
 bool certificate_is_ca(const struct certificate *c);
 /* Whether both have the same name and key. */
