@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "cli/identity_facts.h"
 #include "evidence/civil.h"
 #include "evidence/evidence.h"
 #include "os/os.h"
@@ -205,6 +206,9 @@ static int read_files(struct work *work)
     if (!os_read_file(work->file, EVIDENCE_SIZE_MAX, &work->arena, &file, &err) ||
         !evidence_open(file, &work->arena, work->collateral, &work->evidence, &err))
         return unreadable_err(work, work->file, &err);
+    /* a keep's own request binds its claims and nonce as well, which Enarx's does not have */
+    if (work->evidence.has_key)
+        (void)cli_request_binding(file, &work->arena, work->evidence.report_data);
     for (size_t i = 1; code == CLI_OK && i < work->args->positional_count; i++)
         code = add_file(work, work->args->positionals[i], false);
     for (size_t i = 0; code == CLI_OK && paths[i] != NULL; i++)
@@ -379,51 +383,63 @@ int cli_evidence_explain(const struct cli_args *args)
 
 /* ---- facts ---- */
 
-static void write_facts_json(struct writer *w, const char *file, const struct fact_list *list)
+static void write_item_json(struct writer *w, const struct fact_item *item)
 {
-    writer_text(w, "{\"file\":");
-    cli_write_json(w, bytes_of(file));
-    writer_text(w, ",\"items\":[");
-    for (size_t i = 0; i < list->count; i++) {
-        const struct fact_item *item = &list->items[i];
-        writer_format(w, "%s{\"kind\":\"%s\",\"facts\":{", i != 0 ? "," : "", item->kind);
-        for (size_t k = 0; k < item->count; k++) {
-            writer_format(w, "%s\"%s\":", k != 0 ? "," : "", item->facts[k].name);
-            cli_write_json(w, bytes_of(item->facts[k].value));
-        }
-        writer_text(w, "}}");
+    writer_format(w, "{\"kind\":\"%s\",\"facts\":{", item->kind);
+    for (size_t k = 0; k < item->count; k++) {
+        writer_format(w, "%s\"%s\":", k != 0 ? "," : "", item->facts[k].name);
+        cli_write_json(w, bytes_of(item->facts[k].value));
     }
-    writer_text(w, "]}\n");
+    writer_text(w, "}}");
 }
 
-static void write_facts_text(struct writer *w, const char *file, const struct fact_list *list)
+static void write_item_text(struct writer *w, const char *file, const struct fact_item *item)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        const struct fact_item *item = &list->items[i];
-        write_shown(w, file);
-        writer_format(w, ": %s, not judged\n", item->kind);
-        for (size_t k = 0; k < item->count; k++) {
-            writer_format(w, "  %-20s  ", item->facts[k].name);
-            write_shown(w, item->facts[k].value);
-            writer_text(w, "\n");
-        }
+    write_shown(w, file);
+    writer_format(w, ": %s, not judged\n", item->kind);
+    for (size_t k = 0; k < item->count; k++) {
+        writer_format(w, "  %-20s  ", item->facts[k].name);
+        write_shown(w, item->facts[k].value);
+        writer_text(w, "\n");
     }
+}
+
+/* What is in the file, and last what it says as a keep's certificate or request. */
+static void write_items(struct writer *w, const struct work *work, const struct fact_list *list,
+                        const struct fact_item *of_keep)
+{
+    size_t count = list->count + (of_keep != NULL ? 1 : 0);
+
+    if (work->args->json) {
+        writer_text(w, "{\"file\":");
+        cli_write_json(w, bytes_of(work->file));
+        writer_text(w, ",\"items\":[");
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct fact_item *item = i < list->count ? &list->items[i] : of_keep;
+        if (!work->args->json) {
+            write_item_text(w, work->file, item);
+            continue;
+        }
+        writer_text(w, i != 0 ? "," : "");
+        write_item_json(w, item);
+    }
+    writer_text(w, work->args->json ? "]}\n" : "");
 }
 
 static int show_file(struct work *work)
 {
     struct writer w = writer_growable(&work->arena, OUTPUT_MAX);
     struct fact_list list;
+    struct fact_item of_keep;
     struct bytes file;
     struct err err;
 
     if (!os_read_file(work->file, COLLATERAL_FILE_MAX, &work->arena, &file, &err) ||
         !evidence_facts(file, &work->arena, &list, &err))
         return unreadable_err(work, work->file, &err);
-    if (work->args->json)
-        write_facts_json(&w, work->file, &list);
-    else
-        write_facts_text(&w, work->file, &list);
+    bool is_of_keep = cli_identity_facts(file, &work->arena, &of_keep);
+    write_items(&w, work, &list, is_of_keep ? &of_keep : NULL);
     return print(work, &w, CLI_OK);
 }
 

@@ -1,0 +1,12 @@
+/* What certificates and requests of keeps say, beside what every certificate says. */
+#pragma once
+
+#include "evidence/evidence.h"
+
+/* The identity in a keep's certificate, or the claims in a keep's request, in DER or PEM. False
+ * when the file is neither. A certificate that breaks the profile has one fact, `invalid`. Texts
+ * are in the arena. */
+bool cli_identity_facts(struct bytes file, struct arena *arena, struct fact_item *out);
+
+/* What the evidence in a keep's request must be about; false when the file is no such request. */
+bool cli_request_binding(struct bytes file, struct arena *arena, uint8_t out[64]);
