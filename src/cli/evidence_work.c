@@ -404,26 +404,30 @@ static void write_item_text(struct writer *w, const char *file, const struct fac
     }
 }
 
+static void write_item(struct writer *w, const struct work *work, const struct fact_item *item,
+                       bool is_first)
+{
+    if (!work->args->json) {
+        write_item_text(w, work->file, item);
+        return;
+    }
+    writer_text(w, is_first ? "" : ",");
+    write_item_json(w, item);
+}
+
 /* What is in the file, and last what it says as a keep's certificate or request. */
 static void write_items(struct writer *w, const struct work *work, const struct fact_list *list,
                         const struct fact_item *of_keep)
 {
-    size_t count = list->count + (of_keep != NULL ? 1 : 0);
-
     if (work->args->json) {
         writer_text(w, "{\"file\":");
         cli_write_json(w, bytes_of(work->file));
         writer_text(w, ",\"items\":[");
     }
-    for (size_t i = 0; i < count; i++) {
-        const struct fact_item *item = i < list->count ? &list->items[i] : of_keep;
-        if (!work->args->json) {
-            write_item_text(w, work->file, item);
-            continue;
-        }
-        writer_text(w, i != 0 ? "," : "");
-        write_item_json(w, item);
-    }
+    for (size_t i = 0; i < list->count; i++)
+        write_item(w, work, &list->items[i], i == 0);
+    if (of_keep != NULL)
+        write_item(w, work, of_keep, list->count == 0);
     writer_text(w, work->args->json ? "]}\n" : "");
 }
 

@@ -101,11 +101,13 @@ static bool write_new(const char *folder, const char *name, struct bytes content
 static bool to_pem(struct bytes der, struct writer *w, struct err *err)
 {
     BIO *bio = BIO_new(BIO_s_mem());
-    char *text;
+    char *text = NULL;
 
     bool ok = bio != NULL && PEM_write_bio(bio, PEM_STRING_X509, "", der.data, (long)der.size) > 0;
-    if (ok)
-        writer_bytes(w, bytes_from(text, (size_t)BIO_get_mem_data(bio, &text)));
+    if (ok) {
+        long size = BIO_get_mem_data(bio, &text);
+        writer_bytes(w, bytes_from(text, (size_t)size));
+    }
     BIO_free(bio);
     return ok || err_set(err, ERR_MEMORY, "no memory for a certificate", ERR_NO_AT);
 }
