@@ -26,9 +26,9 @@ def contents(reference):
     if isinstance(reference, str):
         return source(reference)
     data = source(reference["file"])
-    for at, count, put in reversed(reference["edits"]):
+    for at, count, put, *times in reversed(reference["edits"]):
         assert at + count <= len(data)
-        data = data[:at] + bytes.fromhex(put) + data[at + count:]
+        data = data[:at] + bytes.fromhex(put) * (times[0] if times else 1) + data[at + count:]
     return data
 
 
@@ -64,6 +64,8 @@ def fault(case, code, verdict, order):
     if [check["name"] for check in verdict["checks"]] != [name for name in order if name in
                                                         {check["name"] for check in verdict["checks"]}]:
         return "the checks are not in their order"
+    if case["refusal"] is None and verdict["simulated"] != case["simulated"]:
+        return f"exit {code}, simulated {verdict['simulated']}"
     failed = [check["name"] for check in refused if check["result"] == "fail"]
     return None if case["refusal"] is None or failed[:1] == [case["refusal"]] else said
 

@@ -589,6 +589,8 @@ def chain_cases(group):
         mutant(f"{base}-ca-revoked", "quote.revoked", base, root_crl_der=p.root_crl(revoked=[CA_SERIAL]))
         mutant(f"{base}-tcb-signer-revoked", "quote.revoked", base, root_crl_der=p.root_crl(revoked=[SIGNER_SERIAL]))
     mutant("pck-revoked-among-many", "quote.revoked", pck_crl_der=p.pck_crl(revoked=[*range(1, 400), PCK_SERIAL, 500]))
+    mutant("pck-revoked-for-a-reason", "quote.revoked", pck_crl_der=p.pck_crl(
+        revoked=[(PCK_SERIAL, x509.extension("2.5.29.21", der.enumerated(1)))]))
     mutant("pck-revoked-though-none-required", "quote.revoked", pck_crl_der=p.pck_crl(revoked=[PCK_SERIAL]),
            root_crl_der=p.root_crl(), policy={"require_crls": False})
     mutant("others-revoked", None, pck_crl_der=p.pck_crl(revoked=[CA_SERIAL, SIGNER_SERIAL, PCK_SERIAL + 1, 7]),
@@ -793,6 +795,8 @@ def tcb_cases(group):
         here("fmspc-in-lower-case", None, tcb=under(["fmspc"], FMSPC.hex()))
         here("pce-id-another", "quote.tcb-match", tcb=under(["pceId"], "0100"))
         here("evaluation-below", "quote.tcb-evaluation", policy=intel(tcb_evaluation_min=18))
+        here("evaluation-of-the-qe-below", "quote.tcb-evaluation", policy=intel(tcb_evaluation_min=17),
+             qe=under(["tcbEvaluationDataNumber"], 16))
         here("evaluation-at-the-floor", None, policy=intel(tcb_evaluation_min=17))
         here("evaluation-zero", "quote.tcb-evaluation", policy=intel(tcb_evaluation_min=1),
              tcb=under(["tcbEvaluationDataNumber"], 0))

@@ -12,6 +12,7 @@ from suite import merged
 from x509 import CRL_SIGN, KEY_CERT_SIGN
 
 ANY = {"any_workload": True}
+SWEEP_COUNT = 25  # flips of a document, evenly apart
 NO_LISTS = {"require_crls": False}
 
 
@@ -175,6 +176,8 @@ def snp_endorsement_cases(group, vectors):
     listed("list-with-a-longer-life", "snp.crl", crl.replace(b"230509", b"330509"), at="2026-01-01T00:00:00Z")
     listed("list-followed-by-a-byte", "snp.crl", crl + b"\0")
     listed("list-cut", "snp.crl", crl[:-1])
+    for at in range(0, len(crl), len(crl) // SWEEP_COUNT):
+        listed(f"list-{at:#x}", "snp.crl", flip(crl, at))
     listed("list-in-hexadecimal", None, crl.hex().encode())
     listed("list-in-pem", None, der.pem("X509 CRL", crl))
 
@@ -193,7 +196,11 @@ def snp_endorsement_cases(group, vectors):
     group.case("forged-chain-with-its-root", "milan-v3", "snp.root", files | {"ark.der": ark})
     group.case("forged-chain-without-its-root", "milan-v3", "snp.chain", files)
     group.case("forged-vcek-alone", "milan-v3", "snp.chain", {"evidence": fake.report(), "vcek.pem": forged_vek})
-    group.case("forged-chain-believed-as-simulated", "milan-v3", None, files | {"root.der": ark})
+    group.case("forged-chain-believed-as-simulated", "milan-v3", None, files | {"root.der": ark}, simulated=True)
+    # the simulated root has the real one's very name: each vouches for its own alone
+    forged_list = x509.crl(issuer=amd_name("ARK-Milan"), signer=snp.ARK, dates=snp.LONG)
+    group.case("list-of-a-simulated-root-for-a-real-chain", milan, "snp.crl",
+               {"crl_ark-milan.der": forged_list, "root.der": ark})
     group.case("real-chain-beside-a-simulated-root", "milan-v3", None, {"root.der": snp.Platform("Milan", 3).ark()})
     milan_ask, milan_ark = vectors("snp/trust/milan_ask.pem"), vectors("snp/trust/milan_ark.pem")
     group.case("chain-in-either-order", "milan-v3", None, {"a.pem": milan_ark, "b.pem": milan_ask})
@@ -327,9 +334,9 @@ def container_cases(group, vectors):
     enarx("evidence-of-noise", "unreadable", made(b"\xff" * 100))
     enarx("report-called-quote", "unreadable", made(content, oid="1.3.6.1.4.1.58270.1.2"))
     nested = b""
-    for _ in range(5000):
+    for _ in range(1000):
         nested = der.sequence(nested)
-    enarx("evidence-nested-5000-deep", "unreadable", made(nested))
+    enarx("evidence-nested-1000-deep", "unreadable", made(nested))
     parts = list(der.elements(next(der.elements(content))[1]))
     endorsements, report_part = parts[0], parts[1]
     enarx("report-of-1183", "snp.format", made(der.sequence(endorsements[2], der.octets(report_part[1][:-1]))))
@@ -475,7 +482,7 @@ def quote_cases(group, vectors):
         if padding:
             mutant("cut-of-its-padding", None, quote[:lay.end])
         mutant("followed-by-a-byte", "quote.format", quote + b"\1")
-        mutant("followed-by-itself", "quote.format", quote + quote)
+        mutant("followed-by-its-beginning", "quote.format", quote + quote[:64])
         for kind in (1, 3, 4, 7):
             mutant(f"cert-type-{kind}", "quote.pck", quote[:lay.cert] + struct.pack("<H", kind) + quote[lay.cert + 2:])
 
@@ -530,13 +537,20 @@ def collateral_cases(group, vectors):
     sets = (("sgx-processor", "sgx/processor-phala/collateral.json", "tdx/v4-phala/collateral.json"),
             ("tdx-v4", "tdx/v4-phala/collateral.json", "sgx/processor-phala/collateral.json"))
     for name, path, other_path in sets:
+        whole = vectors.bytes(path).decode()
         bundle, other = (json.loads(vectors.bytes(one)) for one in (path, other_path))
 
         def mutant(word, refusal, **changes):
-            changed = {key: value for key, value in (bundle | changes).items() if value is not None}
-            group.case(f"{name}-{word}", name, refusal, {"collateral.json": json.dumps(changed).encode()})
+            """changes: of values; None: under a key that nobody knows."""
+            text = whole
+            for key, value in changes.items():
+                old = json.dumps(bundle[key]) if value is not None else json.dumps(key)
+                assert text.count(old) >= 1
+                at = text.index(old, text.index(json.dumps(key)))
+                text = text[:at] + json.dumps(value if value is not None else "x" + key) + text[at + len(old):]
+            group.case(f"{name}-{word}", name, refusal, {"collateral.json": text.encode()})
 
-        mutant("written-again", None)
+        group.case(f"{name}-bundle-written-again", name, None, {"collateral.json": json.dumps(bundle).encode()})
         for word, check in (("tcb_info", "quote.tcb-info"), ("qe_identity", "quote.qe-identity")):
             text, signature = bundle[word], bundle[f"{word}_signature"]
             dropped = {word: None, f"{word}_signature": None}
@@ -602,6 +616,31 @@ def collateral_cases(group, vectors):
     group.case("tdx-v5-1.5-service-domain", "tdx-v5-1.5", "tdx.service", policy={"tdx": {"mrservicetds": []}})
     # the other set's is of the same kind of platform, and valid as well
     group.case("tdx-v5-tcb-info-of-another-set", "tdx-v5", None, {"tcb_info.json": None})
+
+    # ---- any byte of a document or a list ----
+    for base, path, check in (("sgx-platform", AUGUST[0], "quote.tcb-info"), ("sgx-platform", AUGUST[1], "quote.qe-identity"),
+                              ("sgx-platform", AUGUST[2], "quote.crl"), ("sgx-platform", ROOT_CRL, "quote.crl"),
+                              ("tdx-v5-1.5", "tdx/v5-alibaba-automata/tcb_info.json", "quote.tcb-info"),
+                              ("tdx-v5-1.5", "tdx/v5-alibaba-automata/qe_identity.json", "quote.qe-identity")):
+        data, file = vectors.bytes(path), path.rpartition("/")[2]
+        for at in range(0, len(data.rstrip()), len(data) // SWEEP_COUNT):
+            group.case(f"{base}-{file}-{at:#x}", base, check, {file: flip(data, at)})
+
+    # ---- simulated collateral for a real platform, though the policy believes simulated roots ----
+    forged = quotes.Platform("SGX", 3)
+    fmspc = json.loads(vectors.bytes(AUGUST[0]))["tcbInfo"]["fmspc"]
+    signer = {"root.der": forged.root(), "signer.der": forged.signer()}
+    group.case("sgx-platform-simulated-tcb-info", "sgx-platform", "quote.tcb-info",
+               signer | {"tcb_info.json": forged.tcb_body(quotes.under(["fmspc"], fmspc))})
+    group.case("sgx-platform-simulated-qe-identity", "sgx-platform", "quote.qe-identity",
+               signer | {"qe_identity.json": forged.qe_body()})
+    group.case("sgx-platform-simulated-list", "sgx-platform", "quote.crl",
+               {"root.der": forged.root(), "platform_crl.der": forged.pck_crl()})
+    group.case("sgx-platform-beside-a-simulated-root", "sgx-platform", None, signer)
+    # and real collateral for a simulated platform
+    group.case("sgx-platform-simulated-quote", "sgx-platform", "quote.qe-identity", signer | {
+        "evidence": forged.quote(), "a.der": quotes.BASES["sgx-v3"].root_crl(dates=quotes.LONG),
+        "b.der": quotes.BASES["sgx-v3"].pck_crl(dates=quotes.LONG)})
 
     # ---- sets that a production policy refuses ----
     def refused(name, check, evidence, given, tolerant, strict, at):

@@ -38,13 +38,24 @@ def toml(table, path=()):
 
 # ---- edits ----
 
+REPEATED_MIN = 200
+
+
+def put(at, count, data):
+    """One edit; what only repeats its first bytes is said once, and how often."""
+    for size in range(1, 9):
+        if len(data) >= REPEATED_MIN and len(data) % size == 0 and data == data[:size] * (len(data) // size):
+            return [at, count, data[:size].hex(), len(data) // size]
+    return [at, count, data.hex()]
+
+
 def differences(base, other):
     """[at, count of bytes that go, hexadecimal of those that come]: by places of the base, in order."""
     if len(base) != len(other):
         head = next((i for i, (a, b) in enumerate(zip(base, other)) if a != b), min(len(base), len(other)))
         room = min(len(base), len(other)) - head
         tail = next((i for i in range(room) if base[-1 - i] != other[-1 - i]), room)
-        return [[head, len(base) - head - tail, other[head:len(other) - tail].hex()]]
+        return [put(head, len(base) - head - tail, other[head:len(other) - tail])]
     edits, last = [], -9
     for at, (a, b) in enumerate(zip(base, other)):
         if a == b:
@@ -95,10 +106,12 @@ class Group:
         self.data[name] = (refs, data, policy)
         self.bases.append({"name": name, "files": refs, "policy": toml(policy), "at": at,
                            **({"report_data": report_data} if report_data else {})})
-        self.case(name, name, refusal, why=why)
+        self.case(name, name, refusal, why=why, simulated="root.der" in files)
 
-    def case(self, name, base, refusal, files=None, *, exit_=None, policy=None, at=None, report_data=None, why=None):
-        """files: those that differ, None for one that is not given; policy: over the base's."""
+    def case(self, name, base, refusal, files=None, *, exit_=None, policy=None, at=None, report_data=None, why=None,
+             simulated=None):
+        """files: those that differ, None for one that is not given; policy: over the base's; simulated: whether a
+        verdict that accepts says so, which is as with the base when it is not said."""
         refs, data, base_policy = self.data[base]
         changes = {}
         for key, value in (files or {}).items():
@@ -110,6 +123,8 @@ class Group:
         if policy is not None:
             case["policy"] = toml(merged(base_policy, policy))
         case.update({key: value for key, value in (("at", at), ("report_data", report_data), ("why", why)) if value})
+        if refusal is None:
+            case["simulated"] = simulated if simulated is not None else "root.der" in refs
         if not changes:
             del case["files"]
         assert name not in {c["name"] for c in self.cases}, name

@@ -103,9 +103,12 @@ def certificate(*, subject, issuer, public, signer, dates, serial, extensions, a
 
 
 def crl(*, issuer, signer, dates, revoked=(), extensions=(), algorithm=None, version=1):
-    """DER. dates: thisUpdate and nextUpdate, which may be None; revoked: serial numbers."""
+    """DER. dates: thisUpdate and nextUpdate, which may be None; revoked: serial numbers, or of each and an
+    extension."""
     algorithm = algorithm or algorithm_of(signer)
-    entries = [der.sequence(der.integer(serial), der.time("2026-01-02T00:00:00Z")) for serial in revoked]
+    pairs = [entry if isinstance(entry, tuple) else (entry, None) for entry in revoked]
+    entries = [der.sequence(der.integer(serial), der.time("2026-01-02T00:00:00Z"),
+                            *([der.sequence(more)] if more else [])) for serial, more in pairs]
     body = der.sequence(*([der.integer(version)] if version else []), algorithm.identifier, issuer,
                         *(der.time(text) for text in dates if text),
                         *([der.sequence(*entries)] if entries else []),
