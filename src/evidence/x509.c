@@ -90,6 +90,19 @@ void certificate_done(struct certificate *certificate)
     *certificate = (struct certificate){.x509 = NULL};
 }
 
+/* Whether no entry has an extension that must be obeyed (RFC 5280 §5.3): one that says whose
+ * certificate it is about, as in lists for several issuers, and what nobody here knows. */
+static bool entries_are_understood(X509_CRL *crl)
+{
+    STACK_OF(X509_REVOKED) *entries = X509_CRL_get_REVOKED(crl);
+
+    for (int i = 0; i < sk_X509_REVOKED_num(entries); i++) {
+        if (X509_REVOKED_get_ext_by_critical(sk_X509_REVOKED_value(entries, i), 1, -1) >= 0)
+            return false;
+    }
+    return true;
+}
+
 bool crl_parse(struct bytes der, struct crl *out, struct err *err)
 {
     const uint8_t *at = der.data;
@@ -105,7 +118,7 @@ bool crl_parse(struct bytes der, struct crl *out, struct err *err)
     if (X509_CRL_get_version(crl) != X509_CRL_VERSION_2 ||
         X509_CRL_get_ext_by_NID(crl, NID_delta_crl, -1) >= 0 ||
         X509_CRL_get_ext_by_NID(crl, NID_issuing_distribution_point, -1) >= 0 ||
-        X509_CRL_get_ext_by_critical(crl, 1, -1) >= 0) {
+        X509_CRL_get_ext_by_critical(crl, 1, -1) >= 0 || !entries_are_understood(crl)) {
         X509_CRL_free(crl);
         return fail(err, ERR_FORMAT, "a revocation list has extensions that are not understood");
     }

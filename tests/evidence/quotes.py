@@ -589,6 +589,8 @@ def chain_cases(group):
         mutant(f"{base}-ca-revoked", "quote.revoked", base, root_crl_der=p.root_crl(revoked=[CA_SERIAL]))
         mutant(f"{base}-tcb-signer-revoked", "quote.revoked", base, root_crl_der=p.root_crl(revoked=[SIGNER_SERIAL]))
     mutant("pck-revoked-among-many", "quote.revoked", pck_crl_der=p.pck_crl(revoked=[*range(1, 400), PCK_SERIAL, 500]))
+    unknown = x509.extension("1.2.3.4.5", der.null(), True)
+    mutant("another-revoked-for-an-unknown-critical-reason", "quote.crl", pck_crl_der=p.pck_crl(revoked=[(5, unknown)]))
     mutant("pck-revoked-for-a-reason", "quote.revoked", pck_crl_der=p.pck_crl(
         revoked=[(PCK_SERIAL, x509.extension("2.5.29.21", der.enumerated(1)))]))
     mutant("pck-revoked-though-none-required", "quote.revoked", pck_crl_der=p.pck_crl(revoked=[PCK_SERIAL]),

@@ -479,6 +479,9 @@ def chain_cases(group):
     mutant("root-may-not-sign-lists", "snp.crl", root_der=p.ark(usage=KEY_CERT_SIGN))
     listed("intermediate-revoked", "snp.revoked", p.crl(revoked=[0x10001]))
     listed("intermediate-revoked-among-many", "snp.revoked", p.crl(revoked=[*range(1, 400), 0x10001, 0x10002]))
+    unknown = x509.extension("1.2.3.4.5", der.null(), True)
+    listed("intermediate-revoked-for-an-unknown-critical-reason", "snp.crl", p.crl(revoked=[(0x10001, unknown)]))
+    listed("another-revoked-for-an-unknown-critical-reason", "snp.crl", p.crl(revoked=[(5, unknown)]))
     listed("intermediate-revoked-for-a-reason", "snp.revoked",
            p.crl(revoked=[(0x10001, x509.extension("2.5.29.21", der.enumerated(1)))]))
     listed("intermediate-on-hold", "snp.revoked",
