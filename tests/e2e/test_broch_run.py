@@ -188,7 +188,9 @@ def keeps_of(pid):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
 def test_a_keep_does_not_outlive_its_loader(build, guest, number):
-    child = subprocess.Popen([build / "src/cli/broch", "run", guest, "--", "loop"])
+    # what runs the tests in the background may have told them to ignore SIGINT, which a child inherits
+    child = subprocess.Popen([build / "src/cli/broch", "run", guest, "--", "loop"],
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     deadline = time.monotonic() + 20
     while not (keeps := keeps_of(child.pid)) and time.monotonic() < deadline:
         time.sleep(0.01)
