@@ -14,5 +14,6 @@
 #include "base/secret.h"
 #include "base/text_form.h"
 #include "base/toml.h"
+#include "base/toml_table.h"
 #include "base/utf8.h"
 #include "base/writer.h"

@@ -47,6 +47,29 @@ struct evidence_file {
 MUST_CHECK bool evidence_open(struct bytes file, struct arena *arena, struct collateral *collateral,
                               struct evidence_file *out, struct err *err);
 
+/* The same for the content of Enarx's extension for SNP (EVIDENCE_SNP) or SGX that was taken out of
+ * a request already. *out borrows from the content. */
+MUST_CHECK bool evidence_open_extension(enum evidence_kind kind, struct bytes content,
+                                        struct collateral *collateral, struct bytes *out,
+                                        struct err *err);
+/* The 64 bytes by which Enarx's keeps bind evidence to a key. ERR_MEMORY. */
+MUST_CHECK bool evidence_bind_key(enum evidence_kind kind, struct bytes spki, uint8_t out[64],
+                                  struct err *err);
+
+/* What evidence says that runs, and on what; judged by nobody. */
+struct evidence_subject {
+    enum technology technology;
+    uint8_t measurement[48]; /* launch digest, MRENCLAVE, MRTD */
+    size_t measurement_size;
+    uint8_t signer[48]; /* the ID key's digest, MRSIGNER */
+    size_t signer_size; /* 0: there is none */
+    uint8_t tcb[16];    /* the reported TCB; CPUSVN; the module's TEE_TCB_SVN */
+    size_t tcb_size;
+};
+/* ERR_FORMAT, ERR_UNSUPPORTED. */
+MUST_CHECK bool evidence_subject_parse(enum evidence_kind kind, struct bytes evidence,
+                                       struct evidence_subject *out, struct err *err);
+
 /* Makes every check. The verdict's texts are in the arena. */
 void evidence_verify(struct verifier *verifier, const struct evidence_input *input,
                      struct arena *arena, struct verdict *verdict);

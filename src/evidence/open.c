@@ -97,6 +97,13 @@ static bool open_sgx(struct bytes content, struct collateral *collateral, struct
     return collateral == NULL || collateral_add_json(collateral, report, err);
 }
 
+bool evidence_open_extension(enum evidence_kind kind, struct bytes content,
+                             struct collateral *collateral, struct bytes *out, struct err *err)
+{
+    return kind == EVIDENCE_SNP ? open_snp(content, collateral, out, err)
+                                : open_sgx(content, collateral, out, err);
+}
+
 /* ---- requests and certificates ---- */
 
 static bool keep(struct arena *arena, const ASN1_OCTET_STRING *in, struct bytes *out)
@@ -135,16 +142,20 @@ static bool find_extension(const STACK_OF(X509_EXTENSION) * extensions, struct a
                    "the request or certificate has not one extension with evidence", ERR_NO_AT);
 }
 
-/* REPORTDATA of Enarx's: SHA-384 of the key on SNP, SHA-256 on SGX, then zeroes. */
+/* SHA-384 of the key on SNP, SHA-256 on SGX, then zeroes. */
+bool evidence_bind_key(enum evidence_kind kind, struct bytes spki, uint8_t out[64], struct err *err)
+{
+    memset(out, 0, 64);
+    return kind == EVIDENCE_SNP ? crypto_sha384(spki, out, err) : crypto_sha256(spki, out, err);
+}
+
 static bool bind_key(X509_PUBKEY *key, struct evidence_file *out, struct err *err)
 {
     uint8_t *der = NULL;
     int size = i2d_X509_PUBKEY(key, &der);
     struct bytes spki = bytes_from(der, size > 0 ? (size_t)size : 0);
 
-    memset(out->report_data, 0, sizeof out->report_data);
-    bool ok = size > 0 && (out->kind == EVIDENCE_SNP ? crypto_sha384(spki, out->report_data, err)
-                                                     : crypto_sha256(spki, out->report_data, err));
+    bool ok = size > 0 && evidence_bind_key(out->kind, spki, out->report_data, err);
     OPENSSL_free(der);
     out->has_key = ok;
     return ok || err_set(err, ERR_CRYPTO, "the request has no usable key", ERR_NO_AT);
@@ -184,10 +195,7 @@ static bool open_der(struct bytes der, struct arena *arena, struct collateral *c
     X509_REQ_free(request);
     X509_free(certificate);
     ERR_clear_error();
-    if (!ok)
-        return false;
-    return out->kind == EVIDENCE_SNP ? open_snp(content, collateral, &out->evidence, err)
-                                     : open_sgx(content, collateral, &out->evidence, err);
+    return ok && evidence_open_extension(out->kind, content, collateral, &out->evidence, err);
 }
 
 static bool open_pem(struct bytes text, struct arena *arena, struct collateral *collateral,

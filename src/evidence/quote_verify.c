@@ -95,10 +95,12 @@ static void judge_pck(struct quote_run *q, const struct collateral *own, const c
     const char *fmspc = verdict_hex(q->verdict, bytes_from(q->pck.fmspc, sizeof q->pck.fmspc));
     (void)verdict_judge(q->verdict, CHECK_QUOTE_PCK, fault == NULL, expected,
                         fault != NULL ? fault : verdict_text(q->verdict, "FMSPC %s", fmspc));
-    if (q->has_pck)
-        run_judge_list(q->run, CHECK_QUOTE_PLATFORM_ALLOWED, &q->policy->intel.ppids,
-                       bytes_from(q->pck.ppid, sizeof q->pck.ppid),
-                       "the policy lists no platforms");
+    if (!q->has_pck)
+        return;
+    run_judge_list(q->run, CHECK_QUOTE_PLATFORM_ALLOWED, &q->policy->intel.ppids,
+                   bytes_from(q->pck.ppid, sizeof q->pck.ppid), "the policy lists no platforms");
+    memcpy(q->verdict->platform, q->pck.ppid, sizeof q->pck.ppid);
+    q->verdict->platform_size = sizeof q->pck.ppid;
 }
 
 static bool is_right_issuer(const struct quote_run *q)

@@ -308,6 +308,10 @@ static void judge_chip(struct snp_run *s)
     }
     run_judge_list(s->run, CHECK_SNP_CHIP_ALLOWED, &s->policy->snp.chip_ids, whole,
                    "the policy lists no chips");
+    if (!is_masked) {
+        memcpy(s->verdict->platform, chip, SNP_CHIP_ID_SIZE);
+        s->verdict->platform_size = SNP_CHIP_ID_SIZE;
+    }
     if (!s->has_vek)
         return;
     if (!s->vek.is_vlek)

@@ -41,6 +41,10 @@ struct verdict {
     struct check checks[CHECK_COUNT]; /* those of other technologies are not made, and not meant */
     struct arena *arena;              /* of the texts; memory that runs out refuses */
     const char *tcb_status;           /* SGX and TDX: the converged status, "" when there is none */
+    /* The platform, as far as something names it: the report's chip, or the PPID of the quote's PCK
+     * certificate. Only as good as the verdict. */
+    uint8_t platform[64];
+    size_t platform_size; /* 0: unknown */
 };
 
 /* The check's name, question and clause; literals. */

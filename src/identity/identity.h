@@ -82,6 +82,9 @@ struct identity_request {
     bool has_claims;   /* a keep of Broch's: then claims and nonce are there */
     struct identity_claims claims;
     struct bytes claims_der, nonce;
+    /* The content of Enarx's extension, not looked into; empty: there is none. */
+    struct bytes evidence;
+    enum identity_technology technology; /* whose extension it is: IDENTITY_SNP or IDENTITY_SGX */
 };
 
 /* Makes a request: PKCS#10, signed by the key, with claims, nonce and evidence (the content of
@@ -90,7 +93,7 @@ MUST_CHECK bool identity_request_write(struct writer *w, struct evp_pkey_st *key
                                        const struct identity_claims *claims, struct bytes nonce,
                                        enum identity_technology technology, struct bytes evidence,
                                        struct err *err);
-/* Reads the request's own part; the evidence is evidence_open's. ERR_FORMAT, ERR_CRYPTO (its
+/* Reads the request; its evidence is evidence_open_extension's. ERR_FORMAT, ERR_CRYPTO (its
  * signature), ERR_UNSUPPORTED (another kind of key), ERR_LIMIT. */
 MUST_CHECK bool identity_request_parse(struct bytes der, struct arena *arena,
                                        struct identity_request *out, struct err *err);

@@ -160,6 +160,22 @@ static bool find_extension(const STACK_OF(X509_EXTENSION) * list, const char *oi
     return keep(arena, ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value), out, err);
 }
 
+static bool find_evidence(const STACK_OF(X509_EXTENSION) * list, struct arena *arena,
+                          struct identity_request *out, struct err *err)
+{
+    struct bytes sgx;
+
+    if (!find_extension(list, OID_ENARX_SNP, arena, &out->evidence, err) ||
+        !find_extension(list, OID_ENARX_SGX, arena, &sgx, err))
+        return false;
+    if (out->evidence.size != 0 && sgx.size != 0)
+        return err_set(err, ERR_FORMAT, "the request has evidence of two kinds", ERR_NO_AT);
+    out->technology = sgx.size != 0 ? IDENTITY_SGX : IDENTITY_SNP;
+    if (sgx.size != 0)
+        out->evidence = sgx;
+    return true;
+}
+
 static bool read_extensions(const STACK_OF(X509_EXTENSION) * list, struct arena *arena,
                             struct identity_request *out, struct err *err)
 {
@@ -168,7 +184,8 @@ static bool read_extensions(const STACK_OF(X509_EXTENSION) * list, struct arena 
     if (X509v3_get_ext_by_critical(list, 1, -1) >= 0)
         return err_set(err, ERR_FORMAT, "the request has a critical extension", ERR_NO_AT);
     if (!find_extension(list, IDENTITY_OID_CLAIMS, arena, &out->claims_der, err) ||
-        !find_extension(list, IDENTITY_OID_NONCE, arena, &nonce, err))
+        !find_extension(list, IDENTITY_OID_NONCE, arena, &nonce, err) ||
+        !find_evidence(list, arena, out, err))
         return false;
     out->has_claims = out->claims_der.size != 0;
     if (out->has_claims != (nonce.size != 0))
