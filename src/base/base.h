@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/reader.h"
 #include "base/secret.h"
+#include "base/shown_text.h"
 #include "base/text_form.h"
 #include "base/toml.h"
 #include "base/toml_table.h"

@@ -71,15 +71,8 @@ int cli_fail_err(const char *what, const struct err *err);
  */
 int cli_usage_error(const struct cli_args *args, const char *what, const char *why);
 
-/* Writes text of any origin so that a terminal shows and does not obey it: control characters,
- * those that turn the direction of writing, and bytes that are not UTF-8, as \xNN or \uNNNN. '\n'
- * too. */
-void cli_write_shown(struct writer *w, struct bytes text);
-/* The same, to a stream. */
+/* Prints text of any origin as writer_shown does. */
 void cli_print_shown(FILE *out, struct bytes text);
-
-/* Writes text as a string of JSON (RFC 8259 §7); bytes that are not UTF-8 become U+FFFD. */
-void cli_write_json(struct writer *w, struct bytes text);
 
 /* Parses argv by the table and runs the command. Returns the exit code. */
 int cli_main(const struct cli_table *table, int argc, char **argv);

@@ -238,8 +238,8 @@ static void text_is_shown_and_not_obeyed(void **state)
         struct bytes text = exact_copy(bytes_of(cases[i][0]));
         char shown[100], json[100];
         struct writer w = writer_fixed(shown, sizeof shown), j = writer_fixed(json, sizeof json);
-        cli_write_shown(&w, text);
-        cli_write_json(&j, text);
+        writer_shown(&w, text);
+        writer_json(&j, text);
         assert_true(bytes_is(bytes_from(shown, w.size), cases[i][1]));
         assert_true(bytes_is(bytes_from(json, j.size), cases[i][2]));
         exact_free(text);

@@ -37,9 +37,9 @@ int cli_config_fault(const struct cli_args *args, const char *file, const struct
         uint8_t text[8192];
         struct writer w = writer_fixed(text, sizeof text);
         writer_text(&w, "{\"valid\":false,\"file\":");
-        cli_write_json(&w, bytes_before(bytes_of(file), 1024));
+        writer_json(&w, bytes_before(bytes_of(file), 1024));
         writer_format(&w, ",\"line\":%u,\"column\":%u,\"message\":", error->line, error->column);
-        cli_write_json(&w, bytes_of(error->text));
+        writer_json(&w, bytes_of(error->text));
         (void)printf("%.*s}\n", (int)w.size, (const char *)text);
     } else {
         cli_print_shown(stderr, bytes_of(file));
@@ -63,7 +63,7 @@ static void write_lines(struct writer *w, struct bytes text, bool warnings)
         if (bytes_starts_with(line, mark) != warnings || line.size == 0)
             continue;
         writer_text(w, comma);
-        cli_write_json(w, bytes_after(line, warnings ? mark.size : 0));
+        writer_json(w, bytes_after(line, warnings ? mark.size : 0));
         comma = ",";
     }
 }
@@ -72,7 +72,7 @@ static bool write_json(struct writer *w, const char *file, const struct config *
                        struct bytes explanation, struct bytes *out, struct err *err)
 {
     writer_text(w, "{\"valid\":true,\"file\":");
-    cli_write_json(w, bytes_of(file));
+    writer_json(w, bytes_of(file));
     writer_format(w, ",\"form\":\"%s\",\"facts\":[",
                   config->form == CONFIG_KEEP ? "keep" : "enarx");
     write_lines(w, explanation, false);

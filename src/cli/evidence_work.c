@@ -42,9 +42,9 @@ static int unreadable(const struct work *work, const char *file, const char *why
 
     if (work->args->json) {
         writer_text(&w, "{\"file\":");
-        cli_write_json(&w, bytes_before(bytes_of(file), 256));
+        writer_json(&w, bytes_before(bytes_of(file), 256));
         writer_text(&w, ",\"error\":");
-        cli_write_json(&w, bytes_of(why));
+        writer_json(&w, bytes_of(why));
         writer_text(&w, "}\n");
         if (writer_done(&w, &out, &err))
             (void)fwrite(out.data, 1, out.size, stdout);
@@ -218,48 +218,19 @@ static int read_files(struct work *work)
 
 /* ---- verdicts ---- */
 
-static void write_member(struct writer *w, const char *name, const char *value)
-{
-    writer_format(w, ",\"%s\":", name);
-    cli_write_json(w, bytes_of(value));
-}
-
 static void write_verdict(struct writer *w, const struct work *work, const struct verdict *v)
 {
-    enum check_id refusal = verdict_refusal(v);
-    const char *comma = "";
-
     writer_text(w, "{\"file\":");
-    cli_write_json(w, bytes_of(work->file));
-    write_member(w, "technology", technology_name(v->technology));
-    writer_format(w, ",\"genuine\":%s,\"simulated\":%s", verdict_is_good(v) ? "true" : "false",
-                  v->is_simulated ? "true" : "false");
-    write_member(w, "tcbStatus", v->tcb_status);
-    if (refusal == CHECK_COUNT)
-        writer_text(w, ",\"refusal\":null");
-    else
-        write_member(w, "refusal", check_name(refusal));
-    writer_text(w, ",\"checks\":[");
-    for (enum check_id id = 0; id < CHECK_COUNT; id++) {
-        const struct check *check = &v->checks[id];
-        if (!check_is_of(id, v->technology))
-            continue;
-        writer_format(w, "%s{\"name\":\"%s\"", comma, check_name(id));
-        write_member(w, "result", check_result_name(check->result));
-        write_member(w, "expected", check->expected);
-        write_member(w, "found", check->found);
-        write_member(w, "question", check_question(id));
-        write_member(w, "clause", check_clause(id));
-        writer_text(w, "}");
-        comma = ",";
-    }
-    writer_text(w, "]}\n");
+    writer_json(w, bytes_of(work->file));
+    writer_text(w, ",");
+    verdict_write_json(w, v);
+    writer_text(w, "}\n");
 }
 
 /* Text that may hold what somebody else wrote. */
 static void write_shown(struct writer *w, const char *text)
 {
-    cli_write_shown(w, bytes_of(text));
+    writer_shown(w, bytes_of(text));
 }
 
 static void write_reason(struct writer *w, const struct verdict *v, enum check_id id)
@@ -388,7 +359,7 @@ static void write_item_json(struct writer *w, const struct fact_item *item)
     writer_format(w, "{\"kind\":\"%s\",\"facts\":{", item->kind);
     for (size_t k = 0; k < item->count; k++) {
         writer_format(w, "%s\"%s\":", k != 0 ? "," : "", item->facts[k].name);
-        cli_write_json(w, bytes_of(item->facts[k].value));
+        writer_json(w, bytes_of(item->facts[k].value));
     }
     writer_text(w, "}}");
 }
@@ -421,7 +392,7 @@ static void write_items(struct writer *w, const struct work *work, const struct 
 {
     if (work->args->json) {
         writer_text(w, "{\"file\":");
-        cli_write_json(w, bytes_of(work->file));
+        writer_json(w, bytes_of(work->file));
         writer_text(w, ",\"items\":[");
     }
     for (size_t i = 0; i < list->count; i++)

@@ -214,13 +214,13 @@ static bool show_root(struct writer *w, bool json, const char *folder, size_t wh
     if (json) {
         writer_format(w, "%s{\"technology\":\"%s\",\"root\":", which != 0 ? "," : "",
                       p->technology);
-        cli_write_json(w, bytes_of(path));
+        writer_json(w, bytes_of(path));
         for (size_t i = 0; i < COUNT_OF(facts); i++)
             writer_format(w, ",\"%s\":\"%s\"", facts[i], fact_of(item, facts[i]));
         writer_text(w, "}");
     } else {
         writer_format(w, "%s  ", p->technology);
-        cli_write_shown(w, bytes_of(path));
+        writer_shown(w, bytes_of(path));
         for (size_t i = 0; i < COUNT_OF(facts); i++)
             writer_format(w, "\n     %-10s %s", facts[i], fact_of(item, facts[i]));
         writer_text(w, "\n");

@@ -17,6 +17,23 @@ struct collateral {
     size_t identity_count;
 };
 
+/* What two collaterals have together, borrowed from them: their things stand side by side in the
+ * arena. */
+struct collateral_view {
+    const struct certificate *certificates;
+    size_t certificate_count;
+    const struct crl *crls;
+    size_t crl_count;
+    const struct tcb_info *tcb_infos;
+    size_t tcb_info_count;
+    const struct enclave_identity *identities;
+    size_t identity_count;
+};
+
+/* `a` before `b`; either may be NULL. False: no memory; the view is then empty. */
+MUST_CHECK bool collateral_view_make(const struct collateral *a, const struct collateral *b,
+                                     struct arena *arena, struct collateral_view *out);
+
 /* Adds DER that is known to be a certificate or a list; copies. */
 MUST_CHECK bool collateral_add_certificate(struct collateral *c, struct bytes der, struct err *err);
 MUST_CHECK bool collateral_add_crl(struct collateral *c, struct bytes der, struct err *err);

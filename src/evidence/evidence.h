@@ -25,8 +25,9 @@ enum evidence_kind { EVIDENCE_SNP, EVIDENCE_QUOTE };
 
 struct evidence_input {
     enum evidence_kind kind;
-    struct bytes evidence; /* a report or quote, as evidence_open gives it */
-    const struct collateral *collateral;
+    struct bytes evidence;               /* a report or quote, as evidence_open gives it */
+    const struct collateral *collateral; /* what came with it */
+    const struct collateral *local;      /* what the verifier has of its own; NULL: nothing */
     const struct evidence_policy *policy;
     int64_t at;                 /* seconds since 1970 */
     const uint8_t *report_data; /* 64 bytes that it must be about; NULL: not judged */
@@ -69,6 +70,22 @@ struct evidence_subject {
 /* ERR_FORMAT, ERR_UNSUPPORTED. */
 MUST_CHECK bool evidence_subject_parse(enum evidence_kind kind, struct bytes evidence,
                                        struct evidence_subject *out, struct err *err);
+
+/* An endorsement that a vendor's service has: AMD 57230 (KDS), Intel PCS API version 4, of which
+ * caching services speak the same. */
+enum evidence_vendor { EVIDENCE_AMD, EVIDENCE_INTEL };
+
+struct evidence_need {
+    enum evidence_vendor vendor;
+    char path[320]; /* what follows the service's address: "/vcek/v1/Genoa/…" */
+};
+
+#define EVIDENCE_NEEDS_MAX 6
+
+/* What one would have to ask for to judge evidence. Nothing for what cannot be read. Returns how
+ * many. */
+size_t evidence_needs(enum evidence_kind kind, struct bytes evidence,
+                      struct evidence_need out[EVIDENCE_NEEDS_MAX]);
 
 /* Makes every check. The verdict's texts are in the arena. */
 void evidence_verify(struct verifier *verifier, const struct evidence_input *input,

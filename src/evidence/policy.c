@@ -4,8 +4,6 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <stdarg.h>
-#include <stdio.h>
 
 #include "evidence/civil.h"
 #include "evidence/evidence.h"
@@ -14,114 +12,41 @@
 
 #define LIST_MAX 4096
 
-struct parse {
-    struct bytes text;
-    struct arena *arena;
-    struct text_error *error;
-};
-
-struct key {
-    const char *name;
-    /* Reads the value into the field; param: the size of byte strings, or a maximum. */
-    bool (*read)(const struct parse *p, const struct toml_value *value, void *field,
-                 uint64_t param);
-    size_t offset;
-    uint64_t param;
-};
-
 #define FIELD(member) offsetof(struct evidence_policy, member)
-
-PRINTF_LIKE(3, 4)
-static bool fail_at(const struct parse *p, size_t at, const char *format, ...)
-{
-    char text[sizeof p->error->text];
-    uint32_t line, column;
-    va_list args;
-
-    toml_position(p->text, at, &line, &column);
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    (void)text_error_set(p->error, line, column, "%s", text);
-    return false;
-}
-
-static bool fail_type(const struct parse *p, const struct toml_value *value, const char *wanted)
-{
-    return fail_at(p, value->at, "expected %s, found %s", wanted, toml_type_name(value));
-}
 
 /* ---- values ---- */
 
-static bool read_bool(const struct parse *p, const struct toml_value *value, void *field,
-                      uint64_t param)
-{
-    (void)param;
-    if (value->type != TOML_BOOLEAN)
-        return fail_type(p, value, "true or false");
-    *(bool *)field = value->of.boolean;
-    return true;
-}
-
-static bool read_number(const struct parse *p, const struct toml_value *value, uint64_t max,
-                        uint64_t *out)
-{
-    if (value->type != TOML_INTEGER)
-        return fail_type(p, value, "a whole number");
-    if (value->of.integer < 0 || (uint64_t)value->of.integer > max)
-        return fail_at(p, value->at, "the number must be 0 to %llu", (unsigned long long)max);
-    *out = (uint64_t)value->of.integer;
-    return true;
-}
-
-static bool read_u64(const struct parse *p, const struct toml_value *value, void *field,
-                     uint64_t param)
-{
-    return read_number(p, value, param, field);
-}
-
-static bool read_u32(const struct parse *p, const struct toml_value *value, void *field,
+static bool read_u16(const struct toml_form *p, const struct toml_value *value, void *field,
                      uint64_t param)
 {
     uint64_t number = 0;
 
-    if (!read_number(p, value, param, &number))
-        return false;
-    *(uint32_t *)field = (uint32_t)number;
-    return true;
-}
-
-static bool read_u16(const struct parse *p, const struct toml_value *value, void *field,
-                     uint64_t param)
-{
-    uint64_t number = 0;
-
-    if (!read_number(p, value, param, &number))
+    if (!toml_read_u64(p, value, &number, param))
         return false;
     *(uint16_t *)field = (uint16_t)number;
     return true;
 }
 
-static bool read_u8(const struct parse *p, const struct toml_value *value, void *field,
+static bool read_u8(const struct toml_form *p, const struct toml_value *value, void *field,
                     uint64_t param)
 {
     uint64_t number = 0;
 
-    if (!read_number(p, value, param, &number))
+    if (!toml_read_u64(p, value, &number, param))
         return false;
     *(uint8_t *)field = (uint8_t)number;
     return true;
 }
 
-static bool read_text(const struct parse *p, const struct toml_value *value, struct bytes *out)
+static bool read_text(const struct toml_form *p, const struct toml_value *value, struct bytes *out)
 {
     if (value->type != TOML_STRING)
-        return fail_type(p, value, "a string");
+        return toml_fail_type(p, value, "a string");
     *out = toml_string(value);
     return true;
 }
 
-static bool read_hex(const struct parse *p, const struct toml_value *value, uint64_t size,
+static bool read_hex(const struct toml_form *p, const struct toml_value *value, uint64_t size,
                      struct bytes *out)
 {
     struct bytes text = {.size = 0};
@@ -130,27 +55,27 @@ static bool read_hex(const struct parse *p, const struct toml_value *value, uint
     uint8_t *decoded = arena_alloc(p->arena, (size_t)size, 1);
 
     if (decoded == NULL)
-        return fail_at(p, value->at, "no memory");
+        return toml_fail(p, value->at, "no memory");
     if (!read_text(p, value, &text))
         return false;
     if (text.size != hex_size((size_t)size) || !hex_decode(text, decoded, (size_t)size, &got, &err))
-        return fail_at(p, value->at, "expected %llu bytes in hexadecimal",
-                       (unsigned long long)size);
+        return toml_fail(p, value->at, "expected %llu bytes in hexadecimal",
+                         (unsigned long long)size);
     *out = bytes_from(decoded, (size_t)size);
     return true;
 }
 
 /* ---- lists ---- */
 
-static bool check_array(const struct parse *p, const struct toml_value *value)
+static bool check_array(const struct toml_form *p, const struct toml_value *value)
 {
     if (value->type != TOML_ARRAY)
-        return fail_type(p, value, "an array");
-    return toml_count(value) <= LIST_MAX || fail_at(p, value->at, "more than %d items", LIST_MAX);
+        return toml_fail_type(p, value, "an array");
+    return toml_count(value) <= LIST_MAX || toml_fail(p, value->at, "more than %d items", LIST_MAX);
 }
 
 /* Strings when param is 0, else hexadecimal of so many bytes. */
-static bool read_list(const struct parse *p, const struct toml_value *value, void *field,
+static bool read_list(const struct toml_form *p, const struct toml_value *value, void *field,
                       uint64_t param)
 {
     struct bytes_list *list = field;
@@ -162,7 +87,7 @@ static bool read_list(const struct parse *p, const struct toml_value *value, voi
     const struct toml_value *item;
     size_t count = 0;
     if (items == NULL)
-        return fail_at(p, value->at, "no memory");
+        return toml_fail(p, value->at, "no memory");
     while ((item = toml_next(&walk)) != NULL) {
         if (!(param == 0 ? read_text(p, item, &items[count])
                          : read_hex(p, item, param, &items[count])))
@@ -179,7 +104,7 @@ struct word {
 };
 
 /* A list of words, each of which stands for bits. */
-static bool read_words(const struct parse *p, const struct toml_value *value,
+static bool read_words(const struct toml_form *p, const struct toml_value *value,
                        const struct word *words, size_t word_count, uint64_t *out)
 {
     const char *names[16];
@@ -201,22 +126,22 @@ static bool read_words(const struct parse *p, const struct toml_value *value,
             i++;
         if (i == word_count) {
             const char *near = nearest_word((const char *)text.data, text.size, names, word_count);
-            return fail_at(p, item->at, "unknown word %s%s%s%s", toml_show_text(text).text,
-                           near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-                           near != NULL ? "'?" : "");
+            return toml_fail(p, item->at, "unknown word %s%s%s%s", toml_show_text(text).text,
+                             near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+                             near != NULL ? "'?" : "");
         }
         *out |= words[i].bits;
     }
     return true;
 }
 
-#define READ_WORDS(function, ...)                                                            \
-    static bool function(const struct parse *p, const struct toml_value *value, void *field, \
-                         uint64_t param)                                                     \
-    {                                                                                        \
-        static const struct word words[] = {__VA_ARGS__};                                    \
-        (void)param;                                                                         \
-        return read_words(p, value, words, COUNT_OF(words), field);                          \
+#define READ_WORDS(function, ...)                                                                \
+    static bool function(const struct toml_form *p, const struct toml_value *value, void *field, \
+                         uint64_t param)                                                         \
+    {                                                                                            \
+        static const struct word words[] = {__VA_ARGS__};                                        \
+        (void)param;                                                                             \
+        return read_words(p, value, words, COUNT_OF(words), field);                              \
     }
 
 READ_WORDS(read_policy_bits, {"smt", SNP_POLICY_SMT}, {"migrate-ma", SNP_POLICY_MIGRATE_MA},
@@ -231,7 +156,7 @@ READ_WORDS(read_sgx_attributes, {"provision-key", 1u << 4}, {"einittoken-key", 1
 READ_WORDS(read_tdx_attributes, {"lass", UINT64_C(1) << 27}, {"migratable", UINT64_C(1) << 29},
            {"pks", UINT64_C(1) << 30}, {"kl", UINT64_C(1) << 31}, {"perfmon", UINT64_C(1) << 63})
 
-static bool read_keys(const struct parse *p, const struct toml_value *value, void *field,
+static bool read_keys(const struct toml_form *p, const struct toml_value *value, void *field,
                       uint64_t param)
 {
     static const struct word words[] = {{"vcek", 1}, {"vlek", 2}};
@@ -246,7 +171,7 @@ static bool read_keys(const struct parse *p, const struct toml_value *value, voi
     return true;
 }
 
-static bool read_statuses(const struct parse *p, const struct toml_value *value, void *field,
+static bool read_statuses(const struct toml_form *p, const struct toml_value *value, void *field,
                           uint64_t param)
 {
     struct word words[TCB_NOT_SUPPORTED];
@@ -258,13 +183,13 @@ static bool read_statuses(const struct parse *p, const struct toml_value *value,
     if (!read_words(p, value, words, COUNT_OF(words), &bits))
         return false;
     if ((bits >> TCB_REVOKED & 1) != 0)
-        return fail_at(p, value->at, "Revoked cannot be accepted");
+        return toml_fail(p, value->at, "Revoked cannot be accepted");
     *(uint32_t *)field = (uint32_t)bits;
     return true;
 }
 
 /* Small numbers, as bits. */
-static bool read_number_set(const struct parse *p, const struct toml_value *value, void *field,
+static bool read_number_set(const struct toml_form *p, const struct toml_value *value, void *field,
                             uint64_t param)
 {
     struct toml_walk walk;
@@ -276,7 +201,7 @@ static bool read_number_set(const struct parse *p, const struct toml_value *valu
         return false;
     walk = toml_items(value);
     while ((item = toml_next(&walk)) != NULL) {
-        if (!read_number(p, item, param, &number))
+        if (!toml_read_u64(p, item, &number, param))
             return false;
         bits |= 1u << number;
     }
@@ -287,7 +212,7 @@ static bool read_number_set(const struct parse *p, const struct toml_value *valu
 /* ---- values of more than one part ---- */
 
 /* "1.55" or "1.55.39": so many numbers of a byte. */
-static bool read_dotted(const struct parse *p, const struct toml_value *value, unsigned parts,
+static bool read_dotted(const struct toml_form *p, const struct toml_value *value, unsigned parts,
                         uint8_t *out)
 {
     struct bytes text = {.size = 0};
@@ -308,17 +233,17 @@ static bool read_dotted(const struct parse *p, const struct toml_value *value, u
             break;
         }
     }
-    return part == parts || fail_at(p, value->at, "expected a version of %u numbers", parts);
+    return part == parts || toml_fail(p, value->at, "expected a version of %u numbers", parts);
 }
 
-static bool read_abi(const struct parse *p, const struct toml_value *value, void *field,
+static bool read_abi(const struct toml_form *p, const struct toml_value *value, void *field,
                      uint64_t param)
 {
     (void)param;
     return read_dotted(p, value, 2, field);
 }
 
-static bool read_firmware(const struct parse *p, const struct toml_value *value, void *field,
+static bool read_firmware(const struct toml_form *p, const struct toml_value *value, void *field,
                           uint64_t param)
 {
     struct snp_firmware_version *version = field;
@@ -332,7 +257,7 @@ static bool read_firmware(const struct parse *p, const struct toml_value *value,
     return true;
 }
 
-static bool read_product(const struct parse *p, const struct toml_value *value, void *field,
+static bool read_product(const struct toml_form *p, const struct toml_value *value, void *field,
                          uint64_t param)
 {
     enum snp_product *product = field;
@@ -346,45 +271,42 @@ static bool read_product(const struct parse *p, const struct toml_value *value, 
                : bytes_is(text, "Genoa") ? SNP_GENOA
                                          : SNP_PRODUCT_UNKNOWN;
     return text.size == 0 || *product != SNP_PRODUCT_UNKNOWN ||
-           fail_at(p, value->at, "expected \"Milan\" or \"Genoa\"");
+           toml_fail(p, value->at, "expected \"Milan\" or \"Genoa\"");
 }
 
-static bool read_until(const struct parse *p, const struct toml_value *value, int64_t *out)
+static bool read_until(const struct toml_form *p, const struct toml_value *value, int64_t *out)
 {
     if (value->type != TOML_LOCAL_DATE)
-        return fail_type(p, value, "a date");
+        return toml_fail_type(p, value, "a date");
     const struct toml_datetime *d = value->of.datetime;
     return civil_seconds(d->year, d->month, d->day, 0, 0, 0, out) ||
-           fail_at(p, value->at, "the date is out of range");
+           toml_fail(p, value->at, "the date is out of range");
 }
 
-static bool read_table(const struct parse *p, const struct toml_value *table,
-                       const struct key *keys, size_t count, void *out);
-
-static bool read_until_key(const struct parse *p, const struct toml_value *value, void *field,
+static bool read_until_key(const struct toml_form *p, const struct toml_value *value, void *field,
                            uint64_t param)
 {
     (void)param;
     return read_until(p, value, field);
 }
 
-static bool read_text_key(const struct parse *p, const struct toml_value *value, void *field,
+static bool read_text_key(const struct toml_form *p, const struct toml_value *value, void *field,
                           uint64_t param)
 {
     (void)param;
     return read_text(p, value, field);
 }
 
-static bool read_hex_key(const struct parse *p, const struct toml_value *value, void *field,
+static bool read_hex_key(const struct toml_form *p, const struct toml_value *value, void *field,
                          uint64_t param)
 {
     return read_hex(p, value, param, field);
 }
 
-static bool read_advisory(const struct parse *p, const struct toml_value *value,
+static bool read_advisory(const struct toml_form *p, const struct toml_value *value,
                           struct policy_advisory *out)
 {
-    static const struct key keys[] = {
+    static const struct toml_field keys[] = {
         {"id", read_text_key, offsetof(struct policy_advisory, id), 0},
         {"until", read_until_key, offsetof(struct policy_advisory, until), 0},
     };
@@ -392,11 +314,11 @@ static bool read_advisory(const struct parse *p, const struct toml_value *value,
     *out = (struct policy_advisory){.until = INT64_MAX};
     if (value->type == TOML_STRING)
         return read_text(p, value, &out->id);
-    return read_table(p, value, keys, COUNT_OF(keys), out) &&
-           (out->id.size != 0 || fail_at(p, value->at, "an advisory needs an id"));
+    return toml_read_fields(p, value, keys, COUNT_OF(keys), NULL, out) &&
+           (out->id.size != 0 || toml_fail(p, value->at, "an advisory needs an id"));
 }
 
-static bool read_advisories(const struct parse *p, const struct toml_value *value, void *field,
+static bool read_advisories(const struct toml_form *p, const struct toml_value *value, void *field,
                             uint64_t param)
 {
     struct evidence_policy *policy = field;
@@ -409,7 +331,7 @@ static bool read_advisories(const struct parse *p, const struct toml_value *valu
     struct toml_walk walk = toml_items(value);
     const struct toml_value *item;
     if (items == NULL)
-        return fail_at(p, value->at, "no memory");
+        return toml_fail(p, value->at, "no memory");
     policy->intel.advisories = items;
     policy->intel.advisory_count = 0;
     while ((item = toml_next(&walk)) != NULL) {
@@ -419,10 +341,10 @@ static bool read_advisories(const struct parse *p, const struct toml_value *valu
     return true;
 }
 
-static bool read_signers(const struct parse *p, const struct toml_value *value, void *field,
+static bool read_signers(const struct toml_form *p, const struct toml_value *value, void *field,
                          uint64_t param)
 {
-    static const struct key keys[] = {
+    static const struct toml_field keys[] = {
         {"mrsigner", read_hex_key, offsetof(struct policy_signer, mrsigner), 32},
         {"product", read_u16, offsetof(struct policy_signer, product), UINT16_MAX},
         {"svn_min", read_u16, offsetof(struct policy_signer, svn_min), UINT16_MAX},
@@ -436,16 +358,16 @@ static bool read_signers(const struct parse *p, const struct toml_value *value, 
     struct toml_walk walk = toml_items(value);
     const struct toml_value *item;
     if (items == NULL)
-        return fail_at(p, value->at, "no memory");
+        return toml_fail(p, value->at, "no memory");
     policy->sgx.signers = items;
     policy->sgx.signer_count = 0;
     while ((item = toml_next(&walk)) != NULL) {
         struct policy_signer *signer = &items[policy->sgx.signer_count++];
-        if (!read_table(p, item, keys, COUNT_OF(keys), signer))
+        if (!toml_read_fields(p, item, keys, COUNT_OF(keys), NULL, signer))
             return false;
         /* a signer signs many things: which one must be said */
         if (signer->mrsigner.size == 0 || toml_get(item, "product") == NULL)
-            return fail_at(p, item->at, "a signer needs mrsigner and product");
+            return toml_fail(p, item->at, "a signer needs mrsigner and product");
     }
     return true;
 }
@@ -476,7 +398,7 @@ bool evidence_root_parse(struct bytes file, struct arena *arena, struct bytes *o
 }
 
 /* Certificates in PEM, one in each string. */
-static bool read_roots(const struct parse *p, const struct toml_value *value, void *field,
+static bool read_roots(const struct toml_form *p, const struct toml_value *value, void *field,
                        uint64_t param)
 {
     struct bytes_list *list = field;
@@ -487,49 +409,18 @@ static bool read_roots(const struct parse *p, const struct toml_value *value, vo
     struct bytes *items = ARENA_ARRAY(p->arena, struct bytes, list->count);
     for (size_t i = 0; items != NULL && i < list->count; i++) {
         if (!evidence_root_parse(list->items[i], p->arena, &items[i], &err))
-            return fail_at(p, value->at, "item %zu is no certificate in PEM", i + 1);
+            return toml_fail(p, value->at, "item %zu is no certificate in PEM", i + 1);
     }
     list->items = items;
-    return items != NULL || fail_at(p, value->at, "no memory");
+    return items != NULL || toml_fail(p, value->at, "no memory");
 }
 
 /* ---- tables ---- */
 
-static bool fail_key(const struct parse *p, const struct toml_entry *entry, const struct key *keys,
-                     size_t count)
-{
-    const char *names[32];
-    struct bytes key = toml_key(entry);
-
-    for (size_t i = 0; i < count; i++)
-        names[i] = keys[i].name;
-    const char *near = nearest_word((const char *)key.data, key.size, names, count);
-    return fail_at(p, entry->key_at, "unknown key %s%s%s%s", toml_show_text(key).text,
-                   near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-                   near != NULL ? "'?" : "");
-}
-
-static bool read_table(const struct parse *p, const struct toml_value *table,
-                       const struct key *keys, size_t count, void *out)
-{
-    if (table->type != TOML_TABLE)
-        return fail_type(p, table, "a table");
-    for (const struct toml_entry *e = toml_entries(table); e != NULL; e = e->next) {
-        size_t i = 0;
-        while (i < count && !bytes_is(toml_key(e), keys[i].name))
-            i++;
-        if (i == count)
-            return fail_key(p, e, keys, count);
-        if (!keys[i].read(p, &e->value, (uint8_t *)out + keys[i].offset, keys[i].param))
-            return false;
-    }
-    return true;
-}
-
-static bool read_tcb(const struct parse *p, const struct toml_value *value, void *field,
+static bool read_tcb(const struct toml_form *p, const struct toml_value *value, void *field,
                      uint64_t param)
 {
-    static const struct key keys[] = {
+    static const struct toml_field keys[] = {
         {"fmc", read_u8, offsetof(struct snp_tcb, fmc), UINT8_MAX},
         {"bootloader", read_u8, offsetof(struct snp_tcb, bootloader), UINT8_MAX},
         {"tee", read_u8, offsetof(struct snp_tcb, tee), UINT8_MAX},
@@ -540,31 +431,31 @@ static bool read_tcb(const struct parse *p, const struct toml_value *value, void
     (void)param;
     *(struct snp_tcb *)field =
         (struct snp_tcb){.snp = 0}; /* what is said replaces the built-in floor */
-    return read_table(p, value, keys, COUNT_OF(keys), field);
+    return toml_read_fields(p, value, keys, COUNT_OF(keys), NULL, field);
 }
 
-static bool read_tcb_min(const struct parse *p, const struct toml_value *value, void *field,
+static bool read_tcb_min(const struct toml_form *p, const struct toml_value *value, void *field,
                          uint64_t param)
 {
-    static const struct key keys[] = {
+    static const struct toml_field keys[] = {
         {"milan", read_tcb, SNP_MILAN * sizeof(struct snp_tcb), 0},
         {"genoa", read_tcb, SNP_GENOA * sizeof(struct snp_tcb), 0},
         {"turin", read_tcb, SNP_TURIN * sizeof(struct snp_tcb), 0},
     };
 
     (void)param;
-    return read_table(p, value, keys, COUNT_OF(keys), field);
+    return toml_read_fields(p, value, keys, COUNT_OF(keys), NULL, field);
 }
 
-static bool read_snp(const struct parse *p, const struct toml_value *value, void *field,
+static bool read_snp(const struct toml_form *p, const struct toml_value *value, void *field,
                      uint64_t param)
 {
-    static const struct key keys[] = {
+    static const struct toml_field keys[] = {
         {"measurements", read_list, FIELD(snp.measurements), SNP_DIGEST_SIZE},
         {"versions", read_number_set, FIELD(snp.versions), 5},
         {"product_of_version_2", read_product, FIELD(snp.product_of_version_2), 0},
         {"keys", read_keys, 0, 0},
-        {"masked_chip_id", read_bool, FIELD(snp.masked_chip_id), 0},
+        {"masked_chip_id", toml_read_bool, FIELD(snp.masked_chip_id), 0},
         {"chip_ids", read_list, FIELD(snp.chip_ids), SNP_CHIP_ID_SIZE},
         {"csp_ids", read_list, FIELD(snp.csp_ids), 0},
         {"host_data", read_list, FIELD(snp.host_data), 32},
@@ -572,58 +463,58 @@ static bool read_snp(const struct parse *p, const struct toml_value *value, void
         {"author_keys", read_list, FIELD(snp.author_keys), SNP_DIGEST_SIZE},
         {"family_ids", read_list, FIELD(snp.family_ids), 16},
         {"image_ids", read_list, FIELD(snp.image_ids), 16},
-        {"guest_svn_min", read_u32, FIELD(snp.guest_svn_min), UINT32_MAX},
+        {"guest_svn_min", toml_read_u32, FIELD(snp.guest_svn_min), UINT32_MAX},
         {"vmpls", read_number_set, FIELD(snp.vmpls), 3},
         {"abi_min", read_abi, FIELD(snp.abi_min), 0},
         {"firmware_min", read_firmware, FIELD(snp.firmware_min), 0},
         {"policy_required", read_policy_bits, FIELD(snp.policy_required), 0},
         {"policy_forbidden", read_policy_bits, FIELD(snp.policy_forbidden), 0},
-        {"migration_agent", read_bool, FIELD(snp.migration_agent), 0},
+        {"migration_agent", toml_read_bool, FIELD(snp.migration_agent), 0},
         {"platform_required", read_platform_bits, FIELD(snp.platform_required), 0},
         {"platform_forbidden", read_platform_bits, FIELD(snp.platform_forbidden), 0},
-        {"mitigations", read_u64, FIELD(snp.mitigations), INT64_MAX},
+        {"mitigations", toml_read_u64, FIELD(snp.mitigations), INT64_MAX},
         {"tcb_min", read_tcb_min, FIELD(snp.tcb_min), 0},
     };
 
     (void)param;
-    return read_table(p, value, keys, COUNT_OF(keys), field);
+    return toml_read_fields(p, value, keys, COUNT_OF(keys), NULL, field);
 }
 
-static bool read_intel(const struct parse *p, const struct toml_value *value, void *field,
+static bool read_intel(const struct toml_form *p, const struct toml_value *value, void *field,
                        uint64_t param)
 {
-    static const struct key keys[] = {
+    static const struct toml_field keys[] = {
         {"tcb_info_versions", read_number_set, FIELD(intel.tcb_info_versions), 3},
         {"tcb_statuses", read_statuses, FIELD(intel.tcb_statuses), 0},
         {"advisories", read_advisories, 0, 0},
-        {"tcb_evaluation_min", read_u64, FIELD(intel.tcb_evaluation_min), UINT32_MAX},
+        {"tcb_evaluation_min", toml_read_u64, FIELD(intel.tcb_evaluation_min), UINT32_MAX},
         {"ppids", read_list, FIELD(intel.ppids), 16},
     };
 
     (void)param;
-    return read_table(p, value, keys, COUNT_OF(keys), field);
+    return toml_read_fields(p, value, keys, COUNT_OF(keys), NULL, field);
 }
 
-static bool read_sgx(const struct parse *p, const struct toml_value *value, void *field,
+static bool read_sgx(const struct toml_form *p, const struct toml_value *value, void *field,
                      uint64_t param)
 {
-    static const struct key keys[] = {
+    static const struct toml_field keys[] = {
         {"mrenclaves", read_list, FIELD(sgx.mrenclaves), 32},
         {"signers", read_signers, 0, 0},
         {"attributes_allowed", read_sgx_attributes, FIELD(sgx.attributes_allowed), 0},
-        {"misc_allowed", read_u32, FIELD(sgx.misc_allowed), UINT32_MAX},
+        {"misc_allowed", toml_read_u32, FIELD(sgx.misc_allowed), UINT32_MAX},
         {"config_ids", read_list, FIELD(sgx.config_ids), 64},
         {"config_svn_min", read_u16, FIELD(sgx.config_svn_min), UINT16_MAX},
     };
 
     (void)param;
-    return read_table(p, value, keys, COUNT_OF(keys), field);
+    return toml_read_fields(p, value, keys, COUNT_OF(keys), NULL, field);
 }
 
-static bool read_tdx(const struct parse *p, const struct toml_value *value, void *field,
+static bool read_tdx(const struct toml_form *p, const struct toml_value *value, void *field,
                      uint64_t param)
 {
-    static const struct key keys[] = {
+    static const struct toml_field keys[] = {
         {"mrtds", read_list, FIELD(tdx.mrtds), 48},
         {"rtmr0", read_list, FIELD(tdx.rtmrs[0]), 48},
         {"rtmr1", read_list, FIELD(tdx.rtmrs[1]), 48},
@@ -634,11 +525,11 @@ static bool read_tdx(const struct parse *p, const struct toml_value *value, void
         {"mrownerconfigs", read_list, FIELD(tdx.mrownerconfigs), 48},
         {"mrservicetds", read_list, FIELD(tdx.mrservicetds), 48},
         {"attributes_allowed", read_tdx_attributes, FIELD(tdx.attributes_allowed), 0},
-        {"sept_ve_disable", read_bool, FIELD(tdx.sept_ve_disable), 0},
+        {"sept_ve_disable", toml_read_bool, FIELD(tdx.sept_ve_disable), 0},
     };
 
     (void)param;
-    return read_table(p, value, keys, COUNT_OF(keys), field);
+    return toml_read_fields(p, value, keys, COUNT_OF(keys), NULL, field);
 }
 
 void evidence_policy_default(struct evidence_policy *out)
@@ -657,29 +548,37 @@ void evidence_policy_default(struct evidence_policy *out)
     out->tdx.sept_ve_disable = true;
 }
 
-bool evidence_policy_parse(struct bytes text, struct arena *arena, struct evidence_policy *out,
-                           struct text_error *error)
+bool evidence_policy_read(struct bytes text, const struct toml_value *root,
+                          const char *const *others, struct arena *arena,
+                          struct evidence_policy *out, struct text_error *error)
 {
-    static const struct key keys[] = {
-        {"any_workload", read_bool, FIELD(any_workload), 0},
-        {"debug", read_bool, FIELD(debug), 0},
-        {"require_crls", read_bool, FIELD(require_crls), 0},
+    static const struct toml_field keys[] = {
+        {"any_workload", toml_read_bool, FIELD(any_workload), 0},
+        {"debug", toml_read_bool, FIELD(debug), 0},
+        {"require_crls", toml_read_bool, FIELD(require_crls), 0},
         {"simulated_roots", read_roots, FIELD(simulated_roots), 0},
         {"snp", read_snp, 0, 0},
         {"intel", read_intel, 0, 0},
         {"sgx", read_sgx, 0, 0},
         {"tdx", read_tdx, 0, 0},
     };
-    const struct parse p = {.text = text, .arena = arena, .error = error};
+    const struct toml_form form = {.text = text, .arena = arena, .error = error};
     struct evidence_policy policy;
-    const struct toml_value *root;
 
     evidence_policy_default(&policy);
-    if (!toml_parse(text, arena, &root, error) ||
-        !read_table(&p, root, keys, COUNT_OF(keys), &policy))
+    if (!toml_read_fields(&form, root, keys, COUNT_OF(keys), others, &policy))
         return false;
     *out = policy;
     return true;
+}
+
+bool evidence_policy_parse(struct bytes text, struct arena *arena, struct evidence_policy *out,
+                           struct text_error *error)
+{
+    const struct toml_value *root;
+
+    return toml_parse(text, arena, &root, error) &&
+           evidence_policy_read(text, root, NULL, arena, out, error);
 }
 
 bool bytes_list_has(const struct bytes_list *list, struct bytes item)

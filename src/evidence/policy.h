@@ -72,5 +72,11 @@ void evidence_policy_default(struct evidence_policy *out);
 MUST_CHECK bool evidence_policy_parse(struct bytes text, struct arena *arena,
                                       struct evidence_policy *out, struct text_error *error);
 
+/* The same of a text that is parsed already, whose top-level keys in `others` (NULL-ended) are
+ * somebody else's. */
+MUST_CHECK bool evidence_policy_read(struct bytes text, const struct toml_value *root,
+                                     const char *const *others, struct arena *arena,
+                                     struct evidence_policy *out, struct text_error *error);
+
 /* Whether a list has an item. */
 bool bytes_list_has(const struct bytes_list *list, struct bytes item);

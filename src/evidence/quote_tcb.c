@@ -82,20 +82,24 @@ static void judge_dates(struct quote_run *q, enum check_id id, int64_t issued, i
 
 /* ---- the quoting enclave ---- */
 
-/* The first that is about the enclave, one that is valid now if there is a choice. */
+/* The newest that is about the enclave, of those that are valid now if there is a choice: an older
+ * one does not hide it. */
 static const struct enclave_identity *find_identity(const struct quote_run *q, const char *id)
 {
-    const struct collateral *c = q->run->collateral;
+    const struct collateral_view *c = q->run->collateral;
     const struct enclave_identity *found = NULL;
+    bool found_is_current = false;
 
     for (size_t i = 0; i < c->identity_count; i++) {
         const struct enclave_identity *identity = &c->identities[i];
+        bool is_current = is_now(q, identity->issued, identity->next_update);
         if (!bytes_is(identity->id, id))
             continue;
-        if (is_now(q, identity->issued, identity->next_update))
-            return identity;
-        if (found == NULL)
+        if (found == NULL || is_current > found_is_current ||
+            (is_current == found_is_current && identity->issued > found->issued)) {
             found = identity;
+            found_is_current = is_current;
+        }
     }
     return found;
 }
@@ -194,10 +198,10 @@ static bool is_of_version(const struct quote_run *q, const struct tcb_info *info
     return info->version >= 2 && (q->policy->intel.tcb_info_versions >> info->version & 1) != 0;
 }
 
-/* The description that fits best; NULL: there is none at all. */
+/* The description that fits best, the newest of those; NULL: there is none at all. */
 static const struct tcb_info *find_tcb_info(const struct quote_run *q)
 {
-    const struct collateral *c = q->run->collateral;
+    const struct collateral_view *c = q->run->collateral;
     const struct tcb_info *best = NULL;
     unsigned best_fit = 0;
 
@@ -206,7 +210,7 @@ static const struct tcb_info *find_tcb_info(const struct quote_run *q)
         unsigned fit = 1 + (is_of_kind(q, info) ? 8u : 0u) + (is_of_platform(q, info) ? 4u : 0u) +
                        (is_of_version(q, info) ? 2u : 0u) +
                        (is_now(q, info->issued, info->next_update) ? 1u : 0u);
-        if (fit > best_fit) {
+        if (fit > best_fit || (fit == best_fit && info->issued > best->issued)) {
             best_fit = fit;
             best = info;
         }

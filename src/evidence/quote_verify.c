@@ -66,13 +66,14 @@ static const struct collateral *own_chain(struct quote_run *q, const char **faul
 /* A leaf from elsewhere stands in only when the quote has no chain. */
 static void find_pck(struct quote_run *q, const struct collateral *own)
 {
-    const struct collateral *source = own->certificate_count != 0 ? own : q->run->collateral;
+    bool has_own = own->certificate_count != 0;
+    const struct certificate *source =
+        has_own ? own->certificates : q->run->collateral->certificates;
+    size_t count = has_own ? own->certificate_count : q->run->collateral->certificate_count;
 
-    for (size_t i = 0; i < source->certificate_count; i++) {
-        if (strcmp(source->certificates[i].name, SGX_PCK_NAME) == 0) {
-            q->certificate = &source->certificates[i];
-            return;
-        }
+    for (size_t i = 0; i < count && q->certificate == NULL; i++) {
+        if (strcmp(source[i].name, SGX_PCK_NAME) == 0)
+            q->certificate = &source[i];
     }
 }
 
@@ -271,7 +272,7 @@ static void judge_binding(struct quote_run *q)
 /* The certificates that came with the quote, and those that came beside it. The copies borrow. */
 static bool join_pool(struct quote_run *q, const struct collateral *own)
 {
-    const struct collateral *beside = q->run->collateral;
+    const struct collateral_view *beside = q->run->collateral;
     size_t count = own->certificate_count + beside->certificate_count;
     struct certificate *all = ARENA_ARRAY(q->verdict->arena, struct certificate, count);
 

@@ -82,7 +82,7 @@ static unsigned fitness(const struct snp_run *s, const struct certificate *c)
 
 static void find_vek(struct snp_run *s)
 {
-    const struct collateral *c = s->run->collateral;
+    const struct collateral_view *c = s->run->collateral;
     unsigned best = 0;
 
     for (size_t i = 0; i < c->certificate_count; i++) {

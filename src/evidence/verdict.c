@@ -149,3 +149,42 @@ const char *verdict_hex(struct verdict *verdict, struct bytes bytes)
     hex_encode(bytes, text);
     return keep(verdict, text, hex_size(bytes.size));
 }
+
+/* ---- JSON ---- */
+
+static void write_member(struct writer *w, const char *name, const char *value)
+{
+    writer_format(w, ",\"%s\":", name);
+    writer_json(w, bytes_of(value));
+}
+
+void verdict_write_json(struct writer *w, const struct verdict *v)
+{
+    enum check_id refusal = verdict_refusal(v);
+    const char *comma = "";
+
+    writer_text(w, "\"technology\":");
+    writer_json(w, bytes_of(technology_name(v->technology)));
+    writer_format(w, ",\"genuine\":%s,\"simulated\":%s", verdict_is_good(v) ? "true" : "false",
+                  v->is_simulated ? "true" : "false");
+    write_member(w, "tcbStatus", v->tcb_status);
+    if (refusal == CHECK_COUNT)
+        writer_text(w, ",\"refusal\":null");
+    else
+        write_member(w, "refusal", check_name(refusal));
+    writer_text(w, ",\"checks\":[");
+    for (enum check_id id = 0; id < CHECK_COUNT; id++) {
+        const struct check *check = &v->checks[id];
+        if (!check_is_of(id, v->technology))
+            continue;
+        writer_format(w, "%s{\"name\":\"%s\"", comma, check_name(id));
+        write_member(w, "result", check_result_name(check->result));
+        write_member(w, "expected", check->expected);
+        write_member(w, "found", check->found);
+        write_member(w, "question", check_question(id));
+        write_member(w, "clause", check_clause(id));
+        writer_text(w, "}");
+        comma = ",";
+    }
+    writer_text(w, "]");
+}

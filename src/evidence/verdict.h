@@ -75,6 +75,10 @@ bool verdict_judge(struct verdict *verdict, enum check_id id, bool passed, const
 /* Does not apply, and why. */
 void verdict_skip(struct verdict *verdict, enum check_id id, const char *why);
 
+/* Writes the members of a JSON object, without its braces: technology, genuine, simulated,
+ * tcbStatus, refusal, and all checks of the technology. */
+void verdict_write_json(struct writer *w, const struct verdict *verdict);
+
 /* A text in the verdict's arena, by printf; a literal that says so when there is no memory. */
 const char *verdict_text(struct verdict *verdict, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Bytes in hexadecimal. */

@@ -232,10 +232,12 @@ void evidence_verify(struct verifier *verifier, const struct evidence_input *inp
     struct run run = {.verifier = verifier,
                       .input = input,
                       .policy = input->policy,
-                      .collateral = input->collateral,
+                      .collateral = &run.view,
                       .verdict = verdict};
 
     verdict_init(verdict, TECHNOLOGY_SNP, arena);
+    /* without memory nothing was given, which refuses */
+    (void)!collateral_view_make(input->local, input->collateral, arena, &run.view);
     take_simulated(&run);
     if (input->kind == EVIDENCE_SNP)
         snp_verify(&run);

@@ -43,7 +43,8 @@ struct run {
     struct verifier *verifier;
     const struct evidence_input *input;
     const struct evidence_policy *policy;
-    const struct collateral *collateral;
+    struct collateral_view view;
+    const struct collateral_view *collateral; /* it */
     struct verdict *verdict;
     /* roots of simulated platforms, from the policy; borrowed from the verifier */
     const struct certificate *simulated[CHAIN_ROOTS_MAX - 1];

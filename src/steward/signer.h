@@ -57,6 +57,9 @@ MUST_CHECK bool signer_new(int channel, struct signer **out, struct err *err);
 /* Closes the socket, upon which the process ends. NULL is nothing. */
 void signer_free(struct signer *signer);
 
+/* Whether its process has not ended. From any thread. */
+bool signer_is_alive(struct signer *signer);
+
 /* From any thread, several at a time. Each waits until the line about it is in the audit log.
  * ERR_POLICY: the process refused (err->msg says what); ERR_IO: the log cannot be written, or the
  * process is gone; ERR_CRYPTO. *der is in the arena. */

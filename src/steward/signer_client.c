@@ -303,6 +303,14 @@ bool signer_new(int channel, struct signer **out, struct err *err)
     return true;
 }
 
+bool signer_is_alive(struct signer *signer)
+{
+    (void)pthread_mutex_lock(&signer->lock);
+    bool is_alive = !signer->is_gone;
+    (void)pthread_mutex_unlock(&signer->lock);
+    return is_alive;
+}
+
 void signer_free(struct signer *signer)
 {
     if (signer == NULL)

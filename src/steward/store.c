@@ -31,7 +31,15 @@ static const char schema[] =
     " content BLOB NOT NULL);"
     "CREATE INDEX IF NOT EXISTS endorsements_by_chip ON endorsements (chip);"
     "CREATE INDEX IF NOT EXISTS endorsements_by_url ON endorsements (url);"
-    "CREATE TABLE IF NOT EXISTS positions (log INTEGER PRIMARY KEY, at INTEGER NOT NULL);";
+    "CREATE TABLE IF NOT EXISTS positions (log INTEGER PRIMARY KEY, at INTEGER NOT NULL);"
+    /* how often revocations and endorsements changed, whoever changed them */
+    "CREATE TABLE IF NOT EXISTS version (id INTEGER PRIMARY KEY CHECK (id = 0), n INTEGER NOT "
+    "NULL);"
+    "INSERT OR IGNORE INTO version VALUES (0, 1);"
+    "CREATE TRIGGER IF NOT EXISTS revoked AFTER INSERT ON revocations"
+    " BEGIN UPDATE version SET n = n + 1; END;"
+    "CREATE TRIGGER IF NOT EXISTS endorsed AFTER INSERT ON endorsements"
+    " BEGIN UPDATE version SET n = n + 1; END;";
 
 enum statement {
     ADD_CERTIFICATE,
@@ -68,7 +76,7 @@ static const char *const statements[STATEMENTS] = {
     [ENDORSEMENTS] = "SELECT kind, subject, url, expires, chip, content FROM endorsements"
                      " WHERE ?2 OR chip = ?1 ORDER BY kind, subject, hash",
     [HAS_ENDORSEMENT] = "SELECT 1 FROM endorsements WHERE url = ?1 AND expires > ?2",
-    [VERSION] = "PRAGMA data_version",
+    [VERSION] = "SELECT n FROM version",
     [POSITION] = "SELECT at FROM positions WHERE log = ?1",
     [SET_POSITION] = "INSERT OR REPLACE INTO positions VALUES (?1, ?2)",
 };
@@ -84,7 +92,6 @@ struct store {
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
     pthread_mutex_t lock; /* of all of it */
-    uint64_t changes;     /* of our own that others should notice */
 };
 
 static bool fail(const struct store *s, struct err *err)
@@ -137,11 +144,10 @@ static bool step(struct store *s, sqlite3_stmt *statement, struct err *err)
     return sqlite3_step(statement) == SQLITE_DONE || fail(s, err);
 }
 
-static bool finish(struct store *s, sqlite3_stmt *statement, bool is_change, struct err *err)
+static bool finish(struct store *s, sqlite3_stmt *statement, struct err *err)
 {
     bool ok = step(s, statement, err);
 
-    s->changes += ok && is_change;
     end(s, statement);
     return ok;
 }
@@ -269,8 +275,8 @@ bool store_version(struct store *store, uint64_t *out, struct err *err)
     sqlite3_stmt *statement = begin(store, VERSION);
     bool ok = sqlite3_step(statement) == SQLITE_ROW || fail(store, err);
 
-    if (ok) /* two counters that only rise */
-        *out = (uint64_t)sqlite3_column_int64(statement, 0) + (store->changes << 32);
+    if (ok)
+        *out = (uint64_t)sqlite3_column_int64(statement, 0);
     end(store, statement);
     return ok;
 }
@@ -305,7 +311,7 @@ bool store_prune(struct store *store, int64_t now, struct err *err)
     sqlite3_stmt *statement = begin(store, PRUNE);
 
     (void)sqlite3_bind_int64(statement, 1, now);
-    return finish(store, statement, false, err);
+    return finish(store, statement, err);
 }
 
 /* A walk over lines of the audit log. */
@@ -432,7 +438,7 @@ bool store_revoke(struct store *store, const struct revocation *revocation, stru
     bind_blob(statement, 2, revocation->value);
     bind_text(statement, 3, revocation->reason);
     (void)sqlite3_bind_int64(statement, 4, revocation->at);
-    return finish(store, statement, true, err);
+    return finish(store, statement, err);
 }
 
 static bool read_revocation(sqlite3_stmt *statement, struct arena *arena, void *out)
@@ -521,7 +527,6 @@ bool store_add_endorsement(struct store *store, const struct endorsement *e, str
         if (!ok)
             (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
     }
-    store->changes += ok;
     end(store, statement);
     return ok;
 }

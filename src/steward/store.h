@@ -14,8 +14,7 @@ struct store;
 MUST_CHECK bool store_open(const char *folder, struct store **out, struct err *err);
 void store_close(struct store *store);
 
-/* A number that changes whenever another connection wrote to the store, or this one revoked or
- * added an endorsement. */
+/* A number that rises whenever somebody revokes or adds an endorsement. */
 MUST_CHECK bool store_version(struct store *store, uint64_t *out, struct err *err);
 
 /* ---- certificates ---- */
