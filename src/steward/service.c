@@ -1,7 +1,7 @@
 /* The service's life: its configuration, its judges, what is revoked. */
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <stdlib.h>
 
 #include "os/os.h"
