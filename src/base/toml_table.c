@@ -5,7 +5,7 @@
 
 #define NAMES_MAX 64
 
-bool toml_fail(const struct toml_form *form, size_t at, const char *format, ...)
+bool toml_form_fail(const struct toml_form *form, size_t at, const char *format, ...)
 {
     char text[sizeof form->error->text];
     uint32_t line, column;
@@ -18,10 +18,10 @@ bool toml_fail(const struct toml_form *form, size_t at, const char *format, ...)
     return text_error_set(form->error, line, column, "%s", text);
 }
 
-bool toml_fail_type(const struct toml_form *form, const struct toml_value *value,
-                    const char *wanted)
+bool toml_form_fail_type(const struct toml_form *form, const struct toml_value *value,
+                         const char *wanted)
 {
-    return toml_fail(form, value->at, "expected %s, found %s", wanted, toml_type_name(value));
+    return toml_form_fail(form, value->at, "expected %s, found %s", wanted, toml_type_name(value));
 }
 
 static bool fail_key(const struct toml_form *form, const struct toml_entry *entry,
@@ -36,9 +36,9 @@ static bool fail_key(const struct toml_form *form, const struct toml_entry *entr
     for (size_t i = 0; others != NULL && others[i] != NULL && n < NAMES_MAX; i++)
         names[n++] = others[i];
     const char *near = nearest_word((const char *)key.data, key.size, names, n);
-    return toml_fail(form, entry->key_at, "unknown key %s%s%s%s", toml_show_text(key).text,
-                     near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-                     near != NULL ? "'?" : "");
+    return toml_form_fail(form, entry->key_at, "unknown key %s%s%s%s", toml_show_text(key).text,
+                          near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+                          near != NULL ? "'?" : "");
 }
 
 static bool is_other(struct bytes key, const char *const *others)
@@ -55,7 +55,7 @@ bool toml_read_fields(const struct toml_form *form, const struct toml_value *tab
                       void *out)
 {
     if (table->type != TOML_TABLE)
-        return toml_fail_type(form, table, "a table");
+        return toml_form_fail_type(form, table, "a table");
     for (const struct toml_entry *e = toml_entries(table); e != NULL; e = e->next) {
         size_t i = 0;
         while (i < count && !bytes_is(toml_key(e), fields[i].name))
@@ -75,7 +75,7 @@ bool toml_read_bool(const struct toml_form *form, const struct toml_value *value
 {
     (void)param;
     if (value->type != TOML_BOOLEAN)
-        return toml_fail_type(form, value, "true or false");
+        return toml_form_fail_type(form, value, "true or false");
     *(bool *)field = value->of.boolean;
     return true;
 }
@@ -84,10 +84,10 @@ bool toml_read_u64(const struct toml_form *form, const struct toml_value *value,
                    uint64_t param)
 {
     if (value->type != TOML_INTEGER)
-        return toml_fail_type(form, value, "a whole number");
+        return toml_form_fail_type(form, value, "a whole number");
     if (value->of.integer < 0 || (uint64_t)value->of.integer > param)
-        return toml_fail(form, value->at, "the number must be 0 to %llu",
-                         (unsigned long long)param);
+        return toml_form_fail(form, value->at, "the number must be 0 to %llu",
+                              (unsigned long long)param);
     *(uint64_t *)field = (uint64_t)value->of.integer;
     return true;
 }
@@ -110,9 +110,9 @@ bool toml_read_text(const struct toml_form *form, const struct toml_value *value
 
     (void)param;
     if (value->type != TOML_STRING)
-        return toml_fail_type(form, value, "a string");
+        return toml_form_fail_type(form, value, "a string");
     if (text.size == 0)
-        return toml_fail(form, value->at, "the text is empty");
+        return toml_form_fail(form, value->at, "the text is empty");
     *(struct bytes *)field = text;
     return true;
 }
@@ -125,12 +125,12 @@ bool toml_read_texts(const struct toml_form *form, const struct toml_value *valu
     size_t count = 0;
 
     if (value->type != TOML_ARRAY)
-        return toml_fail_type(form, value, "an array");
+        return toml_form_fail_type(form, value, "an array");
     if (toml_count(value) > param)
-        return toml_fail(form, value->at, "more than %llu items", (unsigned long long)param);
+        return toml_form_fail(form, value->at, "more than %llu items", (unsigned long long)param);
     struct bytes *items = ARENA_ARRAY(form->arena, struct bytes, toml_count(value));
     if (items == NULL)
-        return toml_fail(form, value->at, "no memory");
+        return toml_form_fail(form, value->at, "no memory");
     walk = toml_items(value);
     while ((item = toml_next(&walk)) != NULL) {
         if (!toml_read_text(form, item, &items[count++], 0))

@@ -22,10 +22,11 @@ struct toml_field {
 };
 
 /* Fill form->error with the place of byte `at` and return false. */
-bool toml_fail(const struct toml_form *form, size_t at, const char *format, ...) PRINTF_LIKE(3, 4);
+bool toml_form_fail(const struct toml_form *form, size_t at, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 /* "expected WANTED, found …" */
-bool toml_fail_type(const struct toml_form *form, const struct toml_value *value,
-                    const char *wanted);
+bool toml_form_fail_type(const struct toml_form *form, const struct toml_value *value,
+                         const char *wanted);
 
 /* Reads a table into *out; fields whose keys are absent stay as they are. `others` (NULL-ended, or
  * NULL) are keys that are somebody else's: they are skipped. */

@@ -12,6 +12,16 @@ static const struct cli_command *const commands[] = {
     &sim_init_command,
     &sim_show_command,
     &sim_remove_command,
+    &steward_init_command,
+    &steward_serve_command,
+    &steward_policy_explain_command,
+    &steward_policy_test_command,
+    &steward_collateral_import_command,
+    &steward_collateral_list_command,
+    &steward_collateral_refresh_command,
+    &steward_revoke_command,
+    &steward_revocations_command,
+    &steward_audit_verify_command,
     &help_command,
 };
 

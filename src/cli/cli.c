@@ -1,4 +1,4 @@
-/* The way from argv to a command: finds it by its one or two words, or says what is near. */
+/* The way from argv to a command: finds it by its one to three words, or says what is near. */
 #include "cli/cli.h"
 
 #include <assert.h>
@@ -32,18 +32,30 @@ bool cli_is_group(const struct cli_table *table, const char *word)
     return false;
 }
 
+/* How many of the words are the command's name; 0 when they are not. */
+static size_t match(const struct cli_command *command, const char *const *words, size_t count)
+{
+    struct bytes rest = bytes_of(command->name);
+    size_t used = 0;
+
+    while (rest.size != 0) {
+        const uint8_t *space = memchr(rest.data, ' ', rest.size);
+        size_t size = space != NULL ? (size_t)(space - rest.data) : rest.size;
+        if (used == count || !bytes_is(bytes_before(rest, size), words[used]))
+            return 0;
+        used++;
+        rest = bytes_after(rest, size + 1);
+    }
+    return used;
+}
+
 const struct cli_command *cli_find(const struct cli_table *table, const char *const *words,
                                    size_t count, size_t *used)
 {
-    for (size_t i = 0; i < table->count && count != 0; i++) {
-        const struct cli_command *c = table->commands[i];
-        bool has_two = strchr(c->name, ' ') != NULL;
-        if (!bytes_is(first_word(c), words[0]) || (has_two && count < 2))
-            continue;
-        if (has_two && strcmp(strchr(c->name, ' ') + 1, words[1]) != 0)
-            continue;
-        *used = has_two ? 2 : 1;
-        return c;
+    for (size_t i = 0; i < table->count; i++) {
+        *used = match(table->commands[i], words, count);
+        if (*used != 0)
+            return table->commands[i];
     }
     return NULL;
 }
@@ -77,15 +89,24 @@ static bool find_nearest(const struct cli_table *table, const char *first, const
     return near != NULL;
 }
 
+/* The first words that are no options, at most `max`, with spaces between. */
+static void join_words(const char *const *words, size_t count, size_t max, char out[200])
+{
+    struct writer w = writer_fixed(out, 199);
+
+    for (size_t i = 0; i < count && i < max && (i == 0 || words[i][0] != '-'); i++)
+        writer_format(&w, "%s%s", i != 0 ? " " : "", words[i]);
+    out[w.size] = '\0';
+}
+
 int cli_unknown_command(const struct cli_table *table, const char *const *words, size_t count)
 {
-    char typed[200], why[100] = "unknown command";
+    char typed[200], longer[200], why[100] = "unknown command";
     struct word near = {.text = ""};
 
-    bool has_two = count > 1 && words[1][0] != '-';
-    (void)snprintf(typed, sizeof typed, "%s%s%s", words[0], has_two ? " " : "",
-                   has_two ? words[1] : "");
-    if (find_nearest(table, words[0], typed, &near))
+    join_words(words, count, 2, typed);
+    join_words(words, count, 3, longer);
+    if (find_nearest(table, words[0], longer, &near) || find_nearest(table, words[0], typed, &near))
         (void)snprintf(why, sizeof why, "unknown command; did you mean '%s'?", near.text);
     bool is_group = cli_is_group(table, words[0]);
     /* what follows a word that names nothing may be anything */
@@ -134,6 +155,7 @@ static bool asks_for_help(const char *const *words, size_t count)
 
 static int run_command_line(const struct cli_table *table, const char *const *words, size_t count)
 {
+    const char *const *all = words;
     size_t used;
     const struct cli_command *command = cli_find(table, words, count, &used);
     struct cli_args args;
@@ -149,8 +171,10 @@ static int run_command_line(const struct cli_table *table, const char *const *wo
         return CLI_OK;
     }
     arena_init(&arena, arena_heap, CLI_ARENA_LIMIT);
-    if (cli_parse(table, command, words, count, &arena, &args, &status))
+    if (cli_parse(table, command, words, count, &arena, &args, &status)) {
+        args.argv = all - 1;
         status = command->run(&args);
+    }
     arena_done(&arena);
     return status;
 }

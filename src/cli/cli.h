@@ -39,11 +39,12 @@ struct cli_args {
     size_t positional_count;
     const char *const *rest; /* what follows `--` */
     size_t rest_count;
-    bool json; /* --json, which commands with has_json take */
+    bool json;               /* --json, which commands with has_json take */
+    const char *const *argv; /* all of it, as the program got it; ends with NULL */
 };
 
 struct cli_command {
-    const char *name;        /* "config check"; of one or two words */
+    const char *name;        /* "config check"; of one to three words */
     const char *summary;     /* one line, lower case, no full stop */
     const char *positionals; /* as in the synopsis: "MODULE", "[FILE]"; NULL: none */
     size_t positional_min, positional_max;

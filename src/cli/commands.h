@@ -14,6 +14,16 @@ extern const struct cli_command run_command;
 extern const struct cli_command sim_init_command;
 extern const struct cli_command sim_remove_command;
 extern const struct cli_command sim_show_command;
+extern const struct cli_command steward_audit_verify_command;
+extern const struct cli_command steward_collateral_import_command;
+extern const struct cli_command steward_collateral_list_command;
+extern const struct cli_command steward_collateral_refresh_command;
+extern const struct cli_command steward_init_command;
+extern const struct cli_command steward_policy_explain_command;
+extern const struct cli_command steward_policy_test_command;
+extern const struct cli_command steward_revocations_command;
+extern const struct cli_command steward_revoke_command;
+extern const struct cli_command steward_serve_command;
 
 /* Reports a fault of a configuration, as JSON when that was asked for; returns CLI_FAILED. */
 int cli_config_fault(const struct cli_args *args, const char *file, const struct text_error *error);

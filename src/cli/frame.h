@@ -6,12 +6,12 @@
 /* More than the table will ever have; arrays of names have this size. */
 #define CLI_COMMANDS_MAX 100
 
-/* The command whose name is the first word, or the first two; NULL when there is none. *used is how
+/* The command whose name the first words are; NULL when there is none. *used is how
  * many words its name has. */
 const struct cli_command *cli_find(const struct cli_table *table, const char *const *words,
                                    size_t count, size_t *used);
 
-/* Whether the word begins the names of commands of two words. */
+/* Whether the word begins the names of commands of several words. */
 bool cli_is_group(const struct cli_table *table, const char *word);
 
 /* Whether the command's name is that of a group and another word. */

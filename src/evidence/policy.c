@@ -41,7 +41,7 @@ static bool read_u8(const struct toml_form *p, const struct toml_value *value, v
 static bool read_text(const struct toml_form *p, const struct toml_value *value, struct bytes *out)
 {
     if (value->type != TOML_STRING)
-        return toml_fail_type(p, value, "a string");
+        return toml_form_fail_type(p, value, "a string");
     *out = toml_string(value);
     return true;
 }
@@ -55,12 +55,12 @@ static bool read_hex(const struct toml_form *p, const struct toml_value *value, 
     uint8_t *decoded = arena_alloc(p->arena, (size_t)size, 1);
 
     if (decoded == NULL)
-        return toml_fail(p, value->at, "no memory");
+        return toml_form_fail(p, value->at, "no memory");
     if (!read_text(p, value, &text))
         return false;
     if (text.size != hex_size((size_t)size) || !hex_decode(text, decoded, (size_t)size, &got, &err))
-        return toml_fail(p, value->at, "expected %llu bytes in hexadecimal",
-                         (unsigned long long)size);
+        return toml_form_fail(p, value->at, "expected %llu bytes in hexadecimal",
+                              (unsigned long long)size);
     *out = bytes_from(decoded, (size_t)size);
     return true;
 }
@@ -70,8 +70,9 @@ static bool read_hex(const struct toml_form *p, const struct toml_value *value, 
 static bool check_array(const struct toml_form *p, const struct toml_value *value)
 {
     if (value->type != TOML_ARRAY)
-        return toml_fail_type(p, value, "an array");
-    return toml_count(value) <= LIST_MAX || toml_fail(p, value->at, "more than %d items", LIST_MAX);
+        return toml_form_fail_type(p, value, "an array");
+    return toml_count(value) <= LIST_MAX ||
+           toml_form_fail(p, value->at, "more than %d items", LIST_MAX);
 }
 
 /* Strings when param is 0, else hexadecimal of so many bytes. */
@@ -87,7 +88,7 @@ static bool read_list(const struct toml_form *p, const struct toml_value *value,
     const struct toml_value *item;
     size_t count = 0;
     if (items == NULL)
-        return toml_fail(p, value->at, "no memory");
+        return toml_form_fail(p, value->at, "no memory");
     while ((item = toml_next(&walk)) != NULL) {
         if (!(param == 0 ? read_text(p, item, &items[count])
                          : read_hex(p, item, param, &items[count])))
@@ -126,9 +127,9 @@ static bool read_words(const struct toml_form *p, const struct toml_value *value
             i++;
         if (i == word_count) {
             const char *near = nearest_word((const char *)text.data, text.size, names, word_count);
-            return toml_fail(p, item->at, "unknown word %s%s%s%s", toml_show_text(text).text,
-                             near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-                             near != NULL ? "'?" : "");
+            return toml_form_fail(p, item->at, "unknown word %s%s%s%s", toml_show_text(text).text,
+                                  near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
+                                  near != NULL ? "'?" : "");
         }
         *out |= words[i].bits;
     }
@@ -183,7 +184,7 @@ static bool read_statuses(const struct toml_form *p, const struct toml_value *va
     if (!read_words(p, value, words, COUNT_OF(words), &bits))
         return false;
     if ((bits >> TCB_REVOKED & 1) != 0)
-        return toml_fail(p, value->at, "Revoked cannot be accepted");
+        return toml_form_fail(p, value->at, "Revoked cannot be accepted");
     *(uint32_t *)field = (uint32_t)bits;
     return true;
 }
@@ -233,7 +234,7 @@ static bool read_dotted(const struct toml_form *p, const struct toml_value *valu
             break;
         }
     }
-    return part == parts || toml_fail(p, value->at, "expected a version of %u numbers", parts);
+    return part == parts || toml_form_fail(p, value->at, "expected a version of %u numbers", parts);
 }
 
 static bool read_abi(const struct toml_form *p, const struct toml_value *value, void *field,
@@ -271,16 +272,16 @@ static bool read_product(const struct toml_form *p, const struct toml_value *val
                : bytes_is(text, "Genoa") ? SNP_GENOA
                                          : SNP_PRODUCT_UNKNOWN;
     return text.size == 0 || *product != SNP_PRODUCT_UNKNOWN ||
-           toml_fail(p, value->at, "expected \"Milan\" or \"Genoa\"");
+           toml_form_fail(p, value->at, "expected \"Milan\" or \"Genoa\"");
 }
 
 static bool read_until(const struct toml_form *p, const struct toml_value *value, int64_t *out)
 {
     if (value->type != TOML_LOCAL_DATE)
-        return toml_fail_type(p, value, "a date");
+        return toml_form_fail_type(p, value, "a date");
     const struct toml_datetime *d = value->of.datetime;
     return civil_seconds(d->year, d->month, d->day, 0, 0, 0, out) ||
-           toml_fail(p, value->at, "the date is out of range");
+           toml_form_fail(p, value->at, "the date is out of range");
 }
 
 static bool read_until_key(const struct toml_form *p, const struct toml_value *value, void *field,
@@ -315,7 +316,7 @@ static bool read_advisory(const struct toml_form *p, const struct toml_value *va
     if (value->type == TOML_STRING)
         return read_text(p, value, &out->id);
     return toml_read_fields(p, value, keys, COUNT_OF(keys), NULL, out) &&
-           (out->id.size != 0 || toml_fail(p, value->at, "an advisory needs an id"));
+           (out->id.size != 0 || toml_form_fail(p, value->at, "an advisory needs an id"));
 }
 
 static bool read_advisories(const struct toml_form *p, const struct toml_value *value, void *field,
@@ -331,7 +332,7 @@ static bool read_advisories(const struct toml_form *p, const struct toml_value *
     struct toml_walk walk = toml_items(value);
     const struct toml_value *item;
     if (items == NULL)
-        return toml_fail(p, value->at, "no memory");
+        return toml_form_fail(p, value->at, "no memory");
     policy->intel.advisories = items;
     policy->intel.advisory_count = 0;
     while ((item = toml_next(&walk)) != NULL) {
@@ -358,7 +359,7 @@ static bool read_signers(const struct toml_form *p, const struct toml_value *val
     struct toml_walk walk = toml_items(value);
     const struct toml_value *item;
     if (items == NULL)
-        return toml_fail(p, value->at, "no memory");
+        return toml_form_fail(p, value->at, "no memory");
     policy->sgx.signers = items;
     policy->sgx.signer_count = 0;
     while ((item = toml_next(&walk)) != NULL) {
@@ -367,7 +368,7 @@ static bool read_signers(const struct toml_form *p, const struct toml_value *val
             return false;
         /* a signer signs many things: which one must be said */
         if (signer->mrsigner.size == 0 || toml_get(item, "product") == NULL)
-            return toml_fail(p, item->at, "a signer needs mrsigner and product");
+            return toml_form_fail(p, item->at, "a signer needs mrsigner and product");
     }
     return true;
 }
@@ -409,10 +410,10 @@ static bool read_roots(const struct toml_form *p, const struct toml_value *value
     struct bytes *items = ARENA_ARRAY(p->arena, struct bytes, list->count);
     for (size_t i = 0; items != NULL && i < list->count; i++) {
         if (!evidence_root_parse(list->items[i], p->arena, &items[i], &err))
-            return toml_fail(p, value->at, "item %zu is no certificate in PEM", i + 1);
+            return toml_form_fail(p, value->at, "item %zu is no certificate in PEM", i + 1);
     }
     list->items = items;
-    return items != NULL || toml_fail(p, value->at, "no memory");
+    return items != NULL || toml_form_fail(p, value->at, "no memory");
 }
 
 /* ---- tables ---- */
@@ -447,11 +448,177 @@ static bool read_tcb_min(const struct toml_form *p, const struct toml_value *val
     return toml_read_fields(p, value, keys, COUNT_OF(keys), NULL, field);
 }
 
+/* ---- the keys of Enarx's steward.toml (docs/evidence-policy.md) ---- */
+
+/* A key may have either name, not both. */
+static bool check_twins(const struct toml_form *p, const struct toml_value *table,
+                        const char *const (*twins)[2], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct toml_value *theirs = toml_get(table, twins[i][0]);
+        if (theirs != NULL && toml_get(table, twins[i][1]) != NULL)
+            return toml_form_fail(p, theirs->at,
+                                  "'%s' and '%s' say the same; one of them is enough", twins[i][0],
+                                  twins[i][1]);
+    }
+    return true;
+}
+
+static bool check_denied(const struct toml_form *p, const struct toml_value *table,
+                         const struct bytes_list *allowed, const struct bytes_list *denied)
+{
+    for (size_t i = 0; i < denied->count; i++) {
+        if (bytes_list_has(allowed, denied->items[i]))
+            return toml_form_fail(p, table->at, "a digest is both allowed and denied");
+    }
+    return true;
+}
+
+/* ">=1.51": the one requirement that is understood. */
+static bool read_abi_requirement(const struct toml_form *p, const struct toml_value *value,
+                                 void *field, uint64_t param)
+{
+    struct toml_value version = *value;
+    struct bytes text = {.size = 0};
+
+    if (!read_text(p, value, &text))
+        return false;
+    if (!bytes_starts_with(text, bytes_of(">=")))
+        return toml_form_fail(p, value->at,
+                              "only requirements such as \">=1.51\" are understood here");
+    do /* spaces may follow */
+        text = bytes_after(text, text.size > 1 && text.data[1] == '=' ? 2 : 1);
+    while (text.size != 0 && text.data[0] == ' ');
+    version.of.string = text.data;
+    version.size = (uint32_t)text.size & 0xfffffffu;
+    return read_abi(p, &version, field, param);
+}
+
+/* The flags that a guest's policy may have; those not listed it must not have. */
+static bool read_enarx_policy_flags(const struct toml_form *p, const struct toml_value *value,
+                                    void *field, uint64_t param)
+{
+    static const struct word words[] = {{"SMT", SNP_POLICY_SMT},
+                                        {"SingleSocket", SNP_POLICY_SINGLE_SOCKET},
+                                        {"Debug", SNP_POLICY_DEBUG}};
+    struct evidence_policy *policy = field;
+    uint64_t bits = 0;
+
+    (void)param;
+    if (!read_words(p, value, words, COUNT_OF(words), &bits))
+        return false;
+    if ((bits & SNP_POLICY_DEBUG) != 0)
+        return toml_form_fail(p, value->at, "Debug is accepted by debug = true alone");
+    policy->snp.policy_forbidden |= (SNP_POLICY_SMT | SNP_POLICY_SINGLE_SOCKET) & ~bits;
+    return true;
+}
+
+static bool read_enarx_platform_flags(const struct toml_form *p, const struct toml_value *value,
+                                      void *field, uint64_t param)
+{
+    struct bytes text = {.size = 0};
+
+    (void)param;
+    if (!read_text(p, value, &text))
+        return false;
+    *(uint64_t *)field |= bytes_is(text, "TSME") ? 2u : bytes_is(text, "SME") ? 1u : 0u;
+    return bytes_is(text, "TSME") || bytes_is(text, "SME") ||
+           toml_form_fail(p, value->at, "expected \"SME\" or \"TSME\"");
+}
+
+/* MRSIGNERs, of any product until enclave_product_id says which. */
+static bool read_enarx_signers(const struct toml_form *p, const struct toml_value *value,
+                               void *field, uint64_t param)
+{
+    struct bytes_list list = {.count = 0};
+    struct evidence_policy *policy = field;
+
+    (void)param;
+    if (!read_list(p, value, &list, 32))
+        return false;
+    struct policy_signer *items = ARENA_ARRAY(p->arena, struct policy_signer, list.count);
+    if (items == NULL)
+        return toml_form_fail(p, value->at, "no memory");
+    for (size_t i = 0; i < list.count; i++)
+        items[i] = (struct policy_signer){.mrsigner = list.items[i], .any_product = true};
+    policy->sgx.signers = items;
+    policy->sgx.signer_count = list.count;
+    return true;
+}
+
+/* Read with their signers, below. */
+static bool read_nothing(const struct toml_form *p, const struct toml_value *value, void *field,
+                         uint64_t param)
+{
+    (void)p;
+    (void)value;
+    (void)field;
+    (void)param;
+    return true;
+}
+
+/* Product and version are of the keys' signers, which need not stand before them. */
+static bool read_enarx_versions(const struct toml_form *p, const struct toml_value *table,
+                                struct evidence_policy *policy)
+{
+    const struct toml_value *version = toml_get(table, "enclave_security_version");
+    const struct toml_value *product = toml_get(table, "enclave_product_id");
+    bool has_signers = toml_get(table, "signer") != NULL;
+    uint16_t svn_min = 0, id = 0;
+
+    if ((version != NULL && !read_u16(p, version, &svn_min, UINT16_MAX)) ||
+        (product != NULL && !read_u16(p, product, &id, UINT16_MAX)))
+        return false;
+    if ((version != NULL || product != NULL) && !has_signers)
+        return toml_form_fail(p, (version != NULL ? version : product)->at,
+                              "this is said of images by their signer, and there is no 'signer'");
+    for (size_t i = 0; has_signers && i < policy->sgx.signer_count; i++) {
+        struct policy_signer *signer = (struct policy_signer *)(uintptr_t)&policy->sgx.signers[i];
+        signer->svn_min = svn_min;
+        signer->product = id;
+        signer->any_product = product == NULL;
+    }
+    return true;
+}
+
+static bool read_enarx_features(const struct toml_form *p, const struct toml_value *value,
+                                void *field, uint64_t param)
+{
+    static const struct word words[] = {{"ProvisioningKey", 1u << 4},
+                                        {"EInitKey", 1u << 5},
+                                        {"CET", 1u << 6},
+                                        {"KSS", 1u << 7},
+                                        {"Debug", 1u << 1}};
+    uint64_t bits = 0;
+
+    (void)param;
+    if (!read_words(p, value, words, COUNT_OF(words), &bits))
+        return false;
+    if ((bits & 1u << 1) != 0)
+        return toml_form_fail(p, value->at, "Debug is accepted by debug = true alone");
+    *(uint64_t *)field = bits;
+    return true;
+}
+
+static bool read_enarx_misc(const struct toml_form *p, const struct toml_value *value, void *field,
+                            uint64_t param)
+{
+    static const struct word words[] = {{"EXINFO", 1}};
+    uint64_t bits = 0;
+
+    (void)param;
+    if (!read_words(p, value, words, COUNT_OF(words), &bits))
+        return false;
+    *(uint32_t *)field = (uint32_t)bits;
+    return true;
+}
+
 static bool read_snp(const struct toml_form *p, const struct toml_value *value, void *field,
                      uint64_t param)
 {
     static const struct toml_field keys[] = {
         {"measurements", read_list, FIELD(snp.measurements), SNP_DIGEST_SIZE},
+        {"measurements_denied", read_list, FIELD(snp.measurements_denied), SNP_DIGEST_SIZE},
         {"versions", read_number_set, FIELD(snp.versions), 5},
         {"product_of_version_2", read_product, FIELD(snp.product_of_version_2), 0},
         {"keys", read_keys, 0, 0},
@@ -460,6 +627,7 @@ static bool read_snp(const struct toml_form *p, const struct toml_value *value, 
         {"csp_ids", read_list, FIELD(snp.csp_ids), 0},
         {"host_data", read_list, FIELD(snp.host_data), 32},
         {"id_keys", read_list, FIELD(snp.id_keys), SNP_DIGEST_SIZE},
+        {"id_keys_denied", read_list, FIELD(snp.id_keys_denied), SNP_DIGEST_SIZE},
         {"author_keys", read_list, FIELD(snp.author_keys), SNP_DIGEST_SIZE},
         {"family_ids", read_list, FIELD(snp.family_ids), 16},
         {"image_ids", read_list, FIELD(snp.image_ids), 16},
@@ -474,10 +642,31 @@ static bool read_snp(const struct toml_form *p, const struct toml_value *value, 
         {"platform_forbidden", read_platform_bits, FIELD(snp.platform_forbidden), 0},
         {"mitigations", toml_read_u64, FIELD(snp.mitigations), INT64_MAX},
         {"tcb_min", read_tcb_min, FIELD(snp.tcb_min), 0},
+        /* Enarx's names */
+        {"signer", read_list, FIELD(snp.author_keys), SNP_DIGEST_SIZE},
+        {"hash", read_list, FIELD(snp.measurements), SNP_DIGEST_SIZE},
+        {"hash_blacklist", read_list, FIELD(snp.measurements_denied), SNP_DIGEST_SIZE},
+        {"id_key_digest", read_list, FIELD(snp.id_keys), SNP_DIGEST_SIZE},
+        {"id_key_digest_blacklist", read_list, FIELD(snp.id_keys_denied), SNP_DIGEST_SIZE},
+        {"abi", read_abi_requirement, FIELD(snp.abi_min), 0},
+        {"policy_flags", read_enarx_policy_flags, 0, 0},
+        {"platform_info_flags", read_enarx_platform_flags, FIELD(snp.platform_required), 0},
     };
+    static const char *const twins[][2] = {{"signer", "author_keys"},
+                                           {"hash", "measurements"},
+                                           {"hash_blacklist", "measurements_denied"},
+                                           {"id_key_digest", "id_keys"},
+                                           {"id_key_digest_blacklist", "id_keys_denied"},
+                                           {"abi", "abi_min"},
+                                           {"policy_flags", "policy_forbidden"},
+                                           {"platform_info_flags", "platform_required"}};
+    const struct evidence_policy *policy = field;
 
     (void)param;
-    return toml_read_fields(p, value, keys, COUNT_OF(keys), NULL, field);
+    return check_twins(p, value, twins, COUNT_OF(twins)) &&
+           toml_read_fields(p, value, keys, COUNT_OF(keys), NULL, field) &&
+           check_denied(p, value, &policy->snp.measurements, &policy->snp.measurements_denied) &&
+           check_denied(p, value, &policy->snp.id_keys, &policy->snp.id_keys_denied);
 }
 
 static bool read_intel(const struct toml_form *p, const struct toml_value *value, void *field,
@@ -500,15 +689,34 @@ static bool read_sgx(const struct toml_form *p, const struct toml_value *value, 
 {
     static const struct toml_field keys[] = {
         {"mrenclaves", read_list, FIELD(sgx.mrenclaves), 32},
+        {"mrenclaves_denied", read_list, FIELD(sgx.mrenclaves_denied), 32},
         {"signers", read_signers, 0, 0},
         {"attributes_allowed", read_sgx_attributes, FIELD(sgx.attributes_allowed), 0},
         {"misc_allowed", toml_read_u32, FIELD(sgx.misc_allowed), UINT32_MAX},
         {"config_ids", read_list, FIELD(sgx.config_ids), 64},
         {"config_svn_min", read_u16, FIELD(sgx.config_svn_min), UINT16_MAX},
+        /* Enarx's names */
+        {"signer", read_enarx_signers, 0, 0},
+        {"hash", read_list, FIELD(sgx.mrenclaves), 32},
+        {"hash_blacklist", read_list, FIELD(sgx.mrenclaves_denied), 32},
+        {"features", read_enarx_features, FIELD(sgx.attributes_allowed), 0},
+        {"enclave_security_version", read_nothing, 0, 0},
+        {"enclave_product_id", read_nothing, 0, 0},
+        {"misc_select", read_enarx_misc, FIELD(sgx.misc_allowed), 0},
+        {"allowed_advisories", read_advisories, 0, 0},
     };
+    static const char *const twins[][2] = {{"signer", "signers"},
+                                           {"hash", "mrenclaves"},
+                                           {"hash_blacklist", "mrenclaves_denied"},
+                                           {"features", "attributes_allowed"},
+                                           {"misc_select", "misc_allowed"}};
+    struct evidence_policy *policy = field;
 
     (void)param;
-    return toml_read_fields(p, value, keys, COUNT_OF(keys), NULL, field);
+    return check_twins(p, value, twins, COUNT_OF(twins)) &&
+           toml_read_fields(p, value, keys, COUNT_OF(keys), NULL, field) &&
+           read_enarx_versions(p, value, policy) &&
+           check_denied(p, value, &policy->sgx.mrenclaves, &policy->sgx.mrenclaves_denied);
 }
 
 static bool read_tdx(const struct toml_form *p, const struct toml_value *value, void *field,

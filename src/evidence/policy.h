@@ -21,6 +21,7 @@ struct policy_advisory {
 
 struct policy_signer {
     struct bytes mrsigner;
+    bool any_product; /* which only Enarx's key means */
     uint16_t product, svn_min;
 };
 
@@ -30,6 +31,7 @@ struct evidence_policy {
     struct {
         struct bytes_list measurements, chip_ids, csp_ids, host_data, id_keys, author_keys,
             family_ids, image_ids;
+        struct bytes_list measurements_denied, id_keys_denied;
         uint32_t versions; /* bits: 1 << version */
         enum snp_product product_of_version_2;
         bool vcek, vlek, masked_chip_id, migration_agent;
@@ -51,7 +53,7 @@ struct evidence_policy {
         struct bytes_list ppids;
     } intel;
     struct {
-        struct bytes_list mrenclaves, config_ids;
+        struct bytes_list mrenclaves, mrenclaves_denied, config_ids;
         const struct policy_signer *signers;
         size_t signer_count;
         uint64_t attributes_allowed;
@@ -77,6 +79,9 @@ MUST_CHECK bool evidence_policy_parse(struct bytes text, struct arena *arena,
 MUST_CHECK bool evidence_policy_read(struct bytes text, const struct toml_value *root,
                                      const char *const *others, struct arena *arena,
                                      struct evidence_policy *out, struct text_error *error);
+
+/* What a policy accepts, in words, line by line. */
+void evidence_policy_explain(struct writer *w, const struct evidence_policy *policy);
 
 /* Whether a list has an item. */
 bool bytes_list_has(const struct bytes_list *list, struct bytes item);

@@ -43,7 +43,7 @@ static bool has_signer(const struct quote_run *q)
     for (size_t i = 0; i < q->policy->sgx.signer_count; i++) {
         const struct policy_signer *s = &q->policy->sgx.signers[i];
         if (bytes_equal(s->mrsigner, bytes_from(r->mrsigner, sizeof r->mrsigner)) &&
-            s->product == r->isv_prod_id && r->isv_svn >= s->svn_min)
+            (s->any_product || s->product == r->isv_prod_id) && r->isv_svn >= s->svn_min)
             return true;
     }
     return false;
@@ -55,6 +55,12 @@ static void judge_enclave(struct quote_run *q)
     const struct bytes_list *list = &q->policy->sgx.mrenclaves;
     struct bytes measured = bytes_from(r->mrenclave, sizeof r->mrenclave);
 
+    if (bytes_list_has(&q->policy->sgx.mrenclaves_denied, measured)) {
+        (void)verdict_judge(q->verdict, CHECK_SGX_MEASUREMENT, false,
+                            "a measurement that the policy does not deny",
+                            verdict_hex(q->verdict, measured));
+        return;
+    }
     if (list->count == 0 && q->policy->sgx.signer_count == 0 && q->policy->any_workload) {
         verdict_skip(q->verdict, CHECK_SGX_MEASUREMENT, "the policy allows any enclave");
         return;

@@ -413,6 +413,11 @@ static void judge_id_key(struct snp_run *s)
                             "they do not");
         return;
     }
+    if (bytes_list_has(&s->policy->snp.id_keys_denied, id)) {
+        (void)verdict_judge(s->verdict, CHECK_SNP_ID_KEY, false,
+                            "a key that the policy does not deny", verdict_hex(s->verdict, id));
+        return;
+    }
     if (ids->count == 0 && authors->count == 0) {
         verdict_skip(s->verdict, CHECK_SNP_ID_KEY, "the policy lists no keys");
         return;
@@ -429,9 +434,14 @@ static void judge_image(struct snp_run *s)
     const struct bytes_list *families = &s->policy->snp.family_ids;
     const struct bytes_list *images = &s->policy->snp.image_ids;
 
-    run_judge_list(s->run, CHECK_SNP_MEASUREMENT, &s->policy->snp.measurements,
-                   bytes_from(r->measurement, sizeof r->measurement),
+    struct bytes measured = bytes_from(r->measurement, sizeof r->measurement);
+
+    run_judge_list(s->run, CHECK_SNP_MEASUREMENT, &s->policy->snp.measurements, measured,
                    s->policy->any_workload ? "the policy allows any image" : NULL);
+    if (bytes_list_has(&s->policy->snp.measurements_denied, measured))
+        (void)verdict_judge(s->verdict, CHECK_SNP_MEASUREMENT, false,
+                            "a measurement that the policy does not deny",
+                            verdict_hex(s->verdict, measured));
     run_judge_list(s->run, CHECK_SNP_HOST_DATA, &s->policy->snp.host_data,
                    bytes_from(r->host_data, sizeof r->host_data), "the policy lists none");
     judge_id_key(s);

@@ -16,7 +16,7 @@ static bool read_hours(const struct toml_form *form, const struct toml_value *va
                        uint64_t param)
 {
     return toml_read_u64(form, value, field, param) &&
-           (*(uint64_t *)field != 0 || toml_fail(form, value->at, "the number must not be 0"));
+           (*(uint64_t *)field != 0 || toml_form_fail(form, value->at, "the number must not be 0"));
 }
 
 static bool read_trust_domain(const struct toml_form *form, const struct toml_value *value,
@@ -26,8 +26,8 @@ static bool read_trust_domain(const struct toml_form *form, const struct toml_va
 
     return toml_read_text(form, value, text, param) &&
            (identity_trust_domain_is_valid(*text) ||
-            toml_fail(form, value->at,
-                      "a trust domain has lower-case letters, digits, '.', '-' and '_' only"));
+            toml_form_fail(form, value->at,
+                           "a trust domain has lower-case letters, digits, '.', '-' and '_' only"));
 }
 
 static bool read_url(const struct toml_form *form, const struct toml_value *value, void *field,
@@ -41,10 +41,11 @@ static bool read_url(const struct toml_form *form, const struct toml_value *valu
         text->size--;
     for (size_t i = 0; i < text->size; i++) {
         if (text->data[i] <= ' ' || text->data[i] >= 0x7f)
-            return toml_fail(form, value->at, "the address has characters that it may not have");
+            return toml_form_fail(form, value->at,
+                                  "the address has characters that it may not have");
     }
     return (bytes_starts_with(*text, bytes_of("https://")) && text->size > 8 && text->size < 512) ||
-           toml_fail(form, value->at, "expected an address that begins with https://");
+           toml_form_fail(form, value->at, "expected an address that begins with https://");
 }
 
 /* ---- workloads ---- */
@@ -58,7 +59,7 @@ static bool read_unverified(const struct toml_form *form, const struct toml_valu
         return false;
     *(bool *)field = bytes_is(text, "as-local");
     return bytes_is(text, "as-local") || bytes_is(text, "refuse") ||
-           toml_fail(form, value->at, "expected \"refuse\" or \"as-local\"");
+           toml_form_fail(form, value->at, "expected \"refuse\" or \"as-local\"");
 }
 
 static bool read_technologies(const struct toml_form *form, const struct toml_value *value,
@@ -75,11 +76,12 @@ static bool read_technologies(const struct toml_form *form, const struct toml_va
         while (k < COUNT_OF(names) && !bytes_is(texts.items[i], names[k]))
             k++;
         if (k == COUNT_OF(names))
-            return toml_fail(form, value->at, "unknown technology %s; there are snp, sgx and tdx",
-                             toml_show_text(texts.items[i]).text);
+            return toml_form_fail(form, value->at,
+                                  "unknown technology %s; there are snp, sgx and tdx",
+                                  toml_show_text(texts.items[i]).text);
         *bits |= 1u << (k + 1);
     }
-    return texts.count != 0 || toml_fail(form, value->at, "the list is empty");
+    return texts.count != 0 || toml_form_fail(form, value->at, "the list is empty");
 }
 
 static bool read_workload(const struct toml_form *form, const struct toml_value *value, void *field,
@@ -93,11 +95,11 @@ static bool read_workload(const struct toml_form *form, const struct toml_value 
         return false;
     struct writer w = writer_growable(form->arena, SLUG_SIZE_MAX + 1);
     if (!slug_parse(*text, SLUG_REPO, form->arena, &slug, &err))
-        return toml_fail(form, value->at, "no workload: %s", err.msg);
+        return toml_form_fail(form, value->at, "no workload: %s", err.msg);
     if (slug.tag.size != 0)
-        return toml_fail(form, value->at, "a workload has no tag here; tags = […] names them");
+        return toml_form_fail(form, value->at, "a workload has no tag here; tags = […] names them");
     slug_write(&w, &slug); /* compared in canonical form */
-    return writer_done(&w, text, &err) || toml_fail(form, value->at, "no memory");
+    return writer_done(&w, text, &err) || toml_form_fail(form, value->at, "no memory");
 }
 
 static bool read_digests(const struct toml_form *form, const struct toml_value *value, void *field,
@@ -113,15 +115,15 @@ static bool read_digests(const struct toml_form *form, const struct toml_value *
         struct digest *digest = ARENA_NEW(form->arena, struct digest);
         struct err err;
         if (digest == NULL)
-            return toml_fail(form, value->at, "no memory");
+            return toml_form_fail(form, value->at, "no memory");
         if (!digest_parse(rule->digest_texts.items[i], digest, &err))
-            return toml_fail(form, value->at, "%s is no digest: %s",
-                             toml_show_text(rule->digest_texts.items[i]).text, err.msg);
+            return toml_form_fail(form, value->at, "%s is no digest: %s",
+                                  toml_show_text(rule->digest_texts.items[i]).text, err.msg);
         if (digest->algorithm != DIGEST_SHA256)
-            return toml_fail(form, value->at, "a workload's digest is sha-256:…");
+            return toml_form_fail(form, value->at, "a workload's digest is sha-256:…");
         items[i] = bytes_from(digest->bytes, digest->size);
     }
-    return items != NULL || toml_fail(form, value->at, "no memory");
+    return items != NULL || toml_form_fail(form, value->at, "no memory");
 }
 
 #define RULES_MAX 4096u
@@ -141,13 +143,13 @@ static bool read_rules(const struct toml_form *form, const struct toml_value *va
 
     (void)param;
     if (value->type != TOML_ARRAY)
-        return toml_fail_type(form, value, "an array");
+        return toml_form_fail_type(form, value, "an array");
     struct workload_rule *rules =
         toml_count(value) <= RULES_MAX
             ? ARENA_ARRAY(form->arena, struct workload_rule, toml_count(value))
             : NULL;
     if (rules == NULL)
-        return toml_fail(form, value->at, "more rules than can be taken");
+        return toml_form_fail(form, value->at, "more rules than can be taken");
     walk = toml_items(value);
     policy->rules = rules;
     while ((item = toml_next(&walk)) != NULL) {
@@ -155,9 +157,9 @@ static bool read_rules(const struct toml_form *form, const struct toml_value *va
         if (!toml_read_fields(form, item, fields, COUNT_OF(fields), NULL, rule))
             return false;
         if (rule->workload.size == 0 && rule->digests == NULL)
-            return toml_fail(form, item->at, "a rule needs workload or digests");
+            return toml_form_fail(form, item->at, "a rule needs workload or digests");
         if (rule->tags.count != 0 && rule->workload.size == 0)
-            return toml_fail(form, item->at, "tags need a workload");
+            return toml_form_fail(form, item->at, "tags need a workload");
     }
     return true;
 }
