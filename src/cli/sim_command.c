@@ -6,7 +6,8 @@
 #define WHERE                                                                                      \
     "They lie in one folder: --dir, else $BROCH_SIM_DIR, else broch/sim in $XDG_DATA_HOME or in\n" \
     "~/.local/share. snp.pem and sgx.pem have the private keys and are readable by their owner\n"  \
-    "alone; snp-root.pem and sgx-root.pem are what a verifier must be told to believe them.\n"
+    "alone; snp-root.pem and sgx-root.pem are what a verifier must be told to believe them, and\n" \
+    "the folder collateral has what it needs beside evidence.\n"
 
 static const struct cli_option options[] = {
     {.name = "--dir",

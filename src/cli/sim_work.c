@@ -19,14 +19,25 @@
 #define LIFETIME_S (INT64_C(10) * 365 * 86400)
 #define BACKDATED_S INT64_C(300) /* for clocks that are behind */
 
+#define ENDORSEMENTS "collateral" /* the folder of what a verifier needs beside the evidence */
+#define ENDORSEMENTS_MAX 4
+
 /* What is in the folder. */
 struct platform_files {
     const char *technology, *keys, *root;
+    const char *endorsements[ENDORSEMENTS_MAX + 1]; /* ended by NULL */
 };
 
 static const struct platform_files platforms[] = {
-    {"snp", "snp.pem", "snp-root.pem"},
-    {"sgx", "sgx.pem", "sgx-root.pem"},
+    {"snp",
+     "snp.pem",
+     "snp-root.pem",
+     {ENDORSEMENTS "/snp-chain.pem", ENDORSEMENTS "/snp-crl.der", NULL}},
+    {"sgx",
+     "sgx.pem",
+     "sgx-root.pem",
+     {ENDORSEMENTS "/sgx-tcb-chain.pem", ENDORSEMENTS "/sgx-qe-identity.json",
+      ENDORSEMENTS "/sgx-root-crl.der", ENDORSEMENTS "/sgx-pck-crl.der", NULL}},
 };
 
 /* The folder; false, and said, when nothing says where it is. */
@@ -112,45 +123,79 @@ static bool to_pem(struct bytes der, struct writer *w, struct err *err)
     return ok || err_set(err, ERR_MEMORY, "no memory for a certificate", ERR_NO_AT);
 }
 
-static bool make_snp(struct simulated_dates dates, struct writer *keys, struct writer *root,
-                     struct err *err)
+/* What a platform's files hold. */
+struct content {
+    struct writer keys, root;
+    struct writer endorsements[ENDORSEMENTS_MAX]; /* in the order of platform_files */
+};
+
+static bool make_snp(struct simulated_dates dates, struct content *c, struct err *err)
 {
     struct simulated_snp *snp;
 
     if (!simulated_snp_new(SNP_GENOA, dates, &snp, err))
         return false;
-    bool ok = simulated_snp_write(snp, keys, err) && simulated_snp_root(snp, root, err);
+    bool ok = simulated_snp_write(snp, &c->keys, err) && simulated_snp_root(snp, &c->root, err) &&
+              simulated_snp_chain(snp, &c->endorsements[0], err) &&
+              simulated_snp_crl(snp, dates, false, &c->endorsements[1], err);
     simulated_snp_free(snp);
     return ok;
 }
 
-static bool make_sgx(struct simulated_dates dates, struct writer *keys, struct writer *root,
-                     struct err *err)
+static bool make_sgx(struct simulated_dates dates, struct content *c, struct err *err)
 {
     struct simulated_sgx *sgx;
 
     if (!simulated_sgx_new(dates, &sgx, err))
         return false;
-    bool ok = simulated_sgx_write(sgx, keys, err) && simulated_sgx_root(sgx, root, err);
+    bool ok = simulated_sgx_write(sgx, &c->keys, err) && simulated_sgx_root(sgx, &c->root, err) &&
+              simulated_sgx_tcb_chain(sgx, &c->endorsements[0], err) &&
+              simulated_sgx_qe_identity(sgx, dates, &c->endorsements[1], err) &&
+              simulated_sgx_root_crl(sgx, dates, false, &c->endorsements[2], err) &&
+              simulated_sgx_pck_crl(sgx, dates, NULL, &c->endorsements[3], err);
     simulated_sgx_free(sgx);
     return ok;
 }
 
-/* One platform's two files. The arena is wiped. */
+/* Writes what was made, under its name. */
+static bool write_made(const char *folder, const char *name, const struct writer *w, mode_t mode,
+                       struct err *err)
+{
+    struct bytes content;
+
+    return writer_done(w, &content, err) && write_new(folder, name, content, mode, err);
+}
+
+/* One platform's files. The arena is wiped. */
 static bool make(size_t which, const char *folder, struct arena *arena, struct err *err)
 {
+    const struct platform_files *p = &platforms[which];
     int64_t now = os_unix_ms() / 1000;
     const struct simulated_dates dates = {now - BACKDATED_S, now + LIFETIME_S};
-    struct writer keys = writer_growable(arena, FILE_MAX), root = writer_growable(arena, FILE_MAX),
-                  pem = writer_growable(arena, FILE_MAX);
-    struct bytes secret, der, public;
+    struct writer pem = writer_growable(arena, FILE_MAX);
+    struct content c = {.keys = writer_growable(arena, FILE_MAX),
+                        .root = writer_growable(arena, FILE_MAX)};
+    struct bytes der;
 
-    if (!(which == 0 ? make_snp(dates, &keys, &root, err) : make_sgx(dates, &keys, &root, err)))
+    for (size_t i = 0; i < ENDORSEMENTS_MAX; i++)
+        c.endorsements[i] = writer_growable(arena, FILE_MAX);
+    if (!(which == 0 ? make_snp(dates, &c, err) : make_sgx(dates, &c, err)))
         return false;
-    return writer_done(&root, &der, err) && to_pem(der, &pem, err) &&
-           writer_done(&keys, &secret, err) && writer_done(&pem, &public, err) &&
-           write_new(folder, platforms[which].keys, secret, 0600, err) &&
-           write_new(folder, platforms[which].root, public, 0644, err);
+    bool ok = writer_done(&c.root, &der, err) && to_pem(der, &pem, err) &&
+              write_made(folder, p->keys, &c.keys, 0600, err) &&
+              write_made(folder, p->root, &pem, 0644, err);
+    for (size_t i = 0; ok && p->endorsements[i] != NULL; i++)
+        ok = write_made(folder, p->endorsements[i], &c.endorsements[i], 0644, err);
+    return ok;
+}
+
+/* The folder in it for endorsements. */
+static bool make_endorsements_folder(const char *folder, struct err *err)
+{
+    char path[PATH_SIZE];
+
+    join(path, folder, ENDORSEMENTS);
+    return mkdir(path, 0755) == 0 || errno == EEXIST || fail_io(err, "cannot make the folder");
 }
 
 static bool has_any(const char *folder)
@@ -179,7 +224,7 @@ int cli_sim_init(const struct cli_args *args)
     (void)fputs("making keys, which takes some seconds\n", stderr);
     arena_init(&arena, arena_heap, ARENA_LIMIT);
     arena_set_wipe(&arena);
-    bool ok = make_folders(folder, &err);
+    bool ok = make_folders(folder, &err) && make_endorsements_folder(folder, &err);
     for (size_t i = 0; ok && i < COUNT_OF(platforms); i++)
         ok = make(i, folder, &arena, &err);
     arena_done(&arena);
@@ -277,11 +322,17 @@ int cli_sim_remove(const struct cli_args *args)
         return code;
     if (!has_any(folder))
         return cli_fail(folder, "there are no simulated platforms");
-    for (size_t i = 0; ok && i < COUNT_OF(platforms); i++)
-        ok = remove_file(folder, platforms[i].root, &err) &&
+    for (size_t i = 0; ok && i < COUNT_OF(platforms); i++) {
+        for (size_t k = 0; ok && platforms[i].endorsements[k] != NULL; k++)
+            ok = remove_file(folder, platforms[i].endorsements[k], &err);
+        ok = ok && remove_file(folder, platforms[i].root, &err) &&
              remove_file(folder, platforms[i].keys, &err);
+    }
     if (!ok)
         return cli_fail_err(folder, &err);
+    char endorsements[PATH_SIZE];
+    join(endorsements, folder, ENDORSEMENTS);
+    (void)rmdir(endorsements);
     (void)rmdir(folder); /* whatever else is there stays */
     return CLI_OK;
 }
