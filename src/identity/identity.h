@@ -2,7 +2,7 @@
  * and the one profile of certificates that a Steward issues (docs/identity.md). Used by keep,
  * Steward and Drawbridge. Pure but for OpenSSL's random numbers when a key is used to sign.
  *
- * Object identifiers are 2.25.309576061280775209734277545393914449501 and below: .1 claims, .2
+ * Object identifiers are 2.25.1880230127500594781 and below: .1 claims, .2
  * nonce, .3 identity. The DER of the structures has IMPLICIT tags. */
 #pragma once
 

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import SHARED
 
-ARC = "2.25.309576061280775209734277545393914449501"
+ARC = "2.25.1880230127500594781"
 DIGEST = bytes(range(32))
 SLUG = "registry.example:8443/alice/chat-server:0.1.0+x86"
 NAME = "spiffe://example.org/keep/registry.example..8443/alice/chat-server/0.1.0_.x86"

@@ -1,0 +1,29 @@
+/* A keep's side of attestation, on simulated platforms: keys, claims, evidence, requests. For the
+ * Steward's tests and its benchmark. */
+#pragma once
+
+#include "identity/identity.h"
+
+struct evp_pkey_st;
+
+/* A machine with both simulated platforms, whose roots are in a folder of `broch sim init`. Exits
+ * with a message when something is wrong. */
+struct attester;
+struct attester *attester_new(const char *folder);
+void attester_free(struct attester *attester);
+
+/* What a request is to say. */
+struct attester_claim {
+    enum identity_technology technology;
+    uint8_t measurement[48]; /* 32 of it for SGX */
+    struct identity_claims claims;
+    struct bytes nonce; /* empty: Enarx's form, without claims */
+};
+
+/* A key for the technology and claim; the caller frees it. */
+struct evp_pkey_st *attester_key(const struct attester_claim *claim);
+/* The SHA-256 of its SPKI in hexadecimal, with a NUL. */
+void attester_key_hash(struct evp_pkey_st *key, char out[65]);
+/* The request in DER, in the arena. From any thread. */
+struct bytes attester_request(const struct attester *attester, const struct attester_claim *claim,
+                              struct evp_pkey_st *key, struct arena *arena);
