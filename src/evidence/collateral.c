@@ -43,6 +43,85 @@ bool collateral_keep(struct collateral *c, struct bytes in, struct bytes *out, s
     return true;
 }
 
+void collateral_share(struct collateral *collateral, const struct collateral *known)
+{
+    collateral->known = known;
+}
+
+/* Takes a certificate that is parsed already; the copy is the caller's. */
+static bool share_certificate(struct collateral *c, const struct certificate *from,
+                              struct bytes copy)
+{
+    struct certificate *to = &c->certificates[c->certificate_count];
+
+    if (X509_up_ref(from->x509) != 1)
+        return false;
+    *to = *from;
+    to->der = copy;
+    return true;
+}
+
+static bool share_crl(struct collateral *c, const struct crl *from, struct bytes copy)
+{
+    struct crl *to = &c->crls[c->crl_count];
+
+    if (X509_CRL_up_ref(from->crl) != 1)
+        return false;
+    *to = *from;
+    to->der = copy;
+    return true;
+}
+
+static bool take_known_certificate(struct collateral *c, struct bytes der)
+{
+    const struct collateral *k = c->known;
+
+    for (size_t i = 0; k != NULL && i < k->certificate_count; i++) {
+        if (bytes_equal(k->certificates[i].der, der))
+            return share_certificate(c, &k->certificates[i], der);
+    }
+    return false;
+}
+
+static bool take_known_crl(struct collateral *c, struct bytes der)
+{
+    const struct collateral *k = c->known;
+
+    for (size_t i = 0; k != NULL && i < k->crl_count; i++) {
+        if (bytes_equal(k->crls[i].der, der))
+            return share_crl(c, &k->crls[i], der);
+    }
+    return false;
+}
+
+static bool has_crl(const struct collateral *c, struct bytes der)
+{
+    for (size_t i = 0; i < c->crl_count; i++) {
+        if (bytes_equal(c->crls[i].der, der))
+            return true;
+    }
+    return false;
+}
+
+void collateral_remember(struct collateral *c, const struct collateral *from)
+{
+    const struct collateral *known = c->known;
+    struct err ignored;
+
+    c->known = from;
+    for (size_t i = 0; i < from->certificate_count; i++)
+        (void)!collateral_add_certificate(c, from->certificates[i].der, &ignored);
+    for (size_t i = 0; i < from->crl_count; i++)
+        (void)(has_crl(c, from->crls[i].der) || collateral_add_crl(c, from->crls[i].der, &ignored));
+    c->known = known;
+}
+
+bool collateral_has_room(const struct collateral *c)
+{
+    return c->certificate_count + 8 <= COLLATERAL_CERTIFICATES_MAX &&
+           c->crl_count + 8 <= COLLATERAL_CRLS_MAX;
+}
+
 bool collateral_add_certificate(struct collateral *c, struct bytes der, struct err *err)
 {
     struct bytes copy;
@@ -54,7 +133,8 @@ bool collateral_add_certificate(struct collateral *c, struct bytes der, struct e
     if (c->certificate_count == COLLATERAL_CERTIFICATES_MAX)
         return err_set(err, ERR_LIMIT, "more certificates than", COLLATERAL_CERTIFICATES_MAX);
     if (!collateral_keep(c, der, &copy, err) ||
-        !certificate_parse(copy, &c->certificates[c->certificate_count], err))
+        !(take_known_certificate(c, copy) ||
+          certificate_parse(copy, &c->certificates[c->certificate_count], err)))
         return false;
     c->certificate_count++;
     return true;
@@ -66,7 +146,8 @@ bool collateral_add_crl(struct collateral *c, struct bytes der, struct err *err)
 
     if (c->crl_count == COLLATERAL_CRLS_MAX)
         return err_set(err, ERR_LIMIT, "more revocation lists than", COLLATERAL_CRLS_MAX);
-    if (!collateral_keep(c, der, &copy, err) || !crl_parse(copy, &c->crls[c->crl_count], err))
+    if (!collateral_keep(c, der, &copy, err) ||
+        !(take_known_crl(c, copy) || crl_parse(copy, &c->crls[c->crl_count], err)))
         return false;
     c->crl_count++;
     return true;

@@ -17,6 +17,14 @@ struct collateral;
 MUST_CHECK bool collateral_new(struct collateral **out, struct err *err);
 void collateral_free(struct collateral *collateral);
 
+/* What `known` has already read need not be read again when the same bytes are added here: it is
+ * shared. `known` must live, and stay as it is, as long as things are added. NULL: nobody. */
+void collateral_share(struct collateral *collateral, const struct collateral *known);
+/* Adds certificates and lists of another; what there is no room for is left out. */
+void collateral_remember(struct collateral *collateral, const struct collateral *from);
+/* Whether there is room for as many certificates and lists as any request has. */
+bool collateral_has_room(const struct collateral *collateral);
+
 /* Adds what a file has, whatever it is: certificates and lists in DER or PEM, several in PEM, a
  * PkiPath, the certificate table of AMD's extended report, the hexadecimal DER of a list, a
  * percent-encoded PEM chain (as in headers of Intel's service), the bodies of Intel's service, and

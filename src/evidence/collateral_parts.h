@@ -6,7 +6,8 @@
 #include "evidence/x509.h"
 
 struct collateral {
-    struct arena arena; /* of everything below */
+    struct arena arena;             /* of everything below */
+    const struct collateral *known; /* shares what it has */
     struct certificate certificates[COLLATERAL_CERTIFICATES_MAX];
     size_t certificate_count;
     struct crl crls[COLLATERAL_CRLS_MAX];

@@ -1,12 +1,9 @@
-/* Certificate requests: PKCS#10 (RFC 2986) with extensions (RFC 2985 §5.4.2). */
+/* Writing certificate requests: PKCS#10 (RFC 2986) with extensions (RFC 2985 §5.4.2). */
 #include <openssl/err.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
 #include "identity/internal.h"
-
-#define OID_ENARX_SGX "1.3.6.1.4.1.58270.1.2"
-#define OID_ENARX_SNP "1.3.6.1.4.1.58270.1.3"
 
 /* ---- evidence in Enarx's forms ---- */
 
@@ -55,7 +52,7 @@ void identity_sgx_evidence_write(struct writer *w, struct bytes quote,
     der_close(w, evidence);
 }
 
-/* ---- writing ---- */
+/* ---- requests ---- */
 
 /* Adds an extension that is not critical; content is what the extension's OCTET STRING holds. */
 static bool add_extension(STACK_OF(X509_EXTENSION) * list, const char *oid, struct bytes content)
@@ -114,7 +111,7 @@ bool identity_request_write(struct writer *w, EVP_PKEY *key, const struct identi
                             struct bytes nonce, enum identity_technology technology,
                             struct bytes evidence, struct err *err)
 {
-    const char *oid = technology == IDENTITY_SNP ? OID_ENARX_SNP : OID_ENARX_SGX;
+    const char *oid = technology == IDENTITY_SNP ? IDENTITY_OID_ENARX_SNP : IDENTITY_OID_ENARX_SGX;
     STACK_OF(X509_EXTENSION) *list = sk_X509_EXTENSION_new_null();
     X509_REQ *request = X509_REQ_new();
 
@@ -124,129 +121,5 @@ bool identity_request_write(struct writer *w, EVP_PKEY *key, const struct identi
     ok = ok && add_claims(list, claims, nonce, err) && write_request(w, request, key, list, err);
     sk_X509_EXTENSION_pop_free(list, X509_EXTENSION_free);
     X509_REQ_free(request);
-    return ok;
-}
-
-/* ---- reading ---- */
-
-static bool keep(struct arena *arena, const void *data, size_t size, struct bytes *out,
-                 struct err *err)
-{
-    uint8_t *copy = arena_alloc(arena, size, 1);
-
-    if (copy == NULL)
-        return err_set(err, ERR_MEMORY, "no memory for a certificate request", ERR_NO_AT);
-    if (size != 0)
-        memcpy(copy, data, size);
-    *out = bytes_from(copy, size);
-    return true;
-}
-
-/* The content of the one extension of a number; empty when there is none. */
-static bool find_extension(const STACK_OF(X509_EXTENSION) * list, const char *oid,
-                           struct arena *arena, struct bytes *out, struct err *err)
-{
-    ASN1_OBJECT *object = OBJ_txt2obj(oid, 1);
-    int at = object != NULL ? X509v3_get_ext_by_OBJ(list, object, -1) : -1;
-    bool is_one = at < 0 || X509v3_get_ext_by_OBJ(list, object, at) < 0;
-
-    *out = (struct bytes){.size = 0};
-    ASN1_OBJECT_free(object);
-    if (!is_one)
-        return err_set(err, ERR_FORMAT, "the request has an extension twice", ERR_NO_AT);
-    if (at < 0)
-        return true;
-    const ASN1_OCTET_STRING *value = X509_EXTENSION_get_data(X509v3_get_ext(list, at));
-    return keep(arena, ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value), out, err);
-}
-
-static bool find_evidence(const STACK_OF(X509_EXTENSION) * list, struct arena *arena,
-                          struct identity_request *out, struct err *err)
-{
-    struct bytes sgx;
-
-    if (!find_extension(list, OID_ENARX_SNP, arena, &out->evidence, err) ||
-        !find_extension(list, OID_ENARX_SGX, arena, &sgx, err))
-        return false;
-    if (out->evidence.size != 0 && sgx.size != 0)
-        return err_set(err, ERR_FORMAT, "the request has evidence of two kinds", ERR_NO_AT);
-    out->technology = sgx.size != 0 ? IDENTITY_SGX : IDENTITY_SNP;
-    if (sgx.size != 0)
-        out->evidence = sgx;
-    return true;
-}
-
-static bool read_extensions(const STACK_OF(X509_EXTENSION) * list, struct arena *arena,
-                            struct identity_request *out, struct err *err)
-{
-    struct bytes nonce;
-
-    if (X509v3_get_ext_by_critical(list, 1, -1) >= 0)
-        return err_set(err, ERR_FORMAT, "the request has a critical extension", ERR_NO_AT);
-    if (!find_extension(list, IDENTITY_OID_CLAIMS, arena, &out->claims_der, err) ||
-        !find_extension(list, IDENTITY_OID_NONCE, arena, &nonce, err) ||
-        !find_evidence(list, arena, out, err))
-        return false;
-    out->has_claims = out->claims_der.size != 0;
-    if (out->has_claims != (nonce.size != 0))
-        return err_set(err, ERR_FORMAT, "the request has claims or a nonce, but not both",
-                       ERR_NO_AT);
-    if (!out->has_claims)
-        return true;
-    struct reader r = reader_of(nonce);
-    if (!der_element(&r, DER_OCTET_STRING, &out->nonce) || !reader_at_end(&r) ||
-        out->nonce.size == 0 || out->nonce.size > IDENTITY_NONCE_MAX)
-        return err_set(err, ERR_FORMAT, "the request's nonce is malformed", ERR_NO_AT);
-    return identity_claims_parse(out->claims_der, &out->claims, err);
-}
-
-static bool read_key(X509_REQ *request, struct arena *arena, struct identity_request *out,
-                     struct err *err)
-{
-    EVP_PKEY *key = X509_REQ_get0_pubkey(request);
-    char group[32] = "";
-    size_t group_size;
-    uint8_t *der = NULL;
-
-    if (key == NULL || EVP_PKEY_get_group_name(key, group, sizeof group, &group_size) != 1 ||
-        (strcmp(group, "prime256v1") != 0 && strcmp(group, "secp384r1") != 0)) {
-        ERR_clear_error();
-        return err_set(err, ERR_UNSUPPORTED, "the request's key is not on P-256 or P-384",
-                       ERR_NO_AT);
-    }
-    out->is_p256 = strcmp(group, "prime256v1") == 0;
-    if (X509_REQ_verify(request, key) != 1)
-        return identity_crypto_fail(err, "the request is not signed by its own key");
-    int size = i2d_X509_PUBKEY(X509_REQ_get_X509_PUBKEY(request), &der);
-    bool ok = size > 0 ? keep(arena, der, (size_t)size, &out->spki, err)
-                       : identity_crypto_fail(err, "the request's key cannot be written");
-    OPENSSL_free(der);
-    return ok;
-}
-
-bool identity_request_parse(struct bytes der, struct arena *arena, struct identity_request *out,
-                            struct err *err)
-{
-    struct identity_request request = {.has_claims = false};
-    const uint8_t *at = der.data;
-
-    if (der.size > IDENTITY_REQUEST_MAX)
-        return err_set(err, ERR_LIMIT, "a request is too large, in bytes", der.size);
-    X509_REQ *parsed = d2i_X509_REQ(NULL, &at, (long)der.size);
-    if (parsed == NULL || at != der.data + der.size) {
-        X509_REQ_free(parsed);
-        ERR_clear_error();
-        return err_set(err, ERR_FORMAT, "this is no certificate request in DER", ERR_NO_AT);
-    }
-    STACK_OF(X509_EXTENSION) *list = X509_REQ_get_extensions(parsed);
-    bool ok = read_key(parsed, arena, &request, err) && read_extensions(list, arena, &request, err);
-    /* Enarx's keeps alone have other keys, and no claims */
-    if (ok && request.has_claims && !request.is_p256)
-        ok = err_set(err, ERR_UNSUPPORTED, "a keep's key must be on P-256", ERR_NO_AT);
-    sk_X509_EXTENSION_pop_free(list, X509_EXTENSION_free);
-    X509_REQ_free(parsed);
-    ERR_clear_error();
-    if (ok)
-        *out = request;
     return ok;
 }

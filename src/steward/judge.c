@@ -20,6 +20,8 @@ const struct refusal_text *refusal_text(enum refusal refusal)
 struct judge {
     struct verifier *verifier;
     struct collateral *local;
+    struct collateral
+        *recent; /* what came with good evidence, so that it is not parsed each time */
 };
 
 bool judge_new(struct judge **out, struct err *err)
@@ -28,7 +30,8 @@ bool judge_new(struct judge **out, struct err *err)
 
     if (j == NULL)
         return err_set(err, ERR_MEMORY, "no memory to verify evidence", ERR_NO_AT);
-    if (!verifier_new(&j->verifier, err) || !collateral_new(&j->local, err)) {
+    if (!verifier_new(&j->verifier, err) || !collateral_new(&j->local, err) ||
+        !collateral_new(&j->recent, err)) {
         judge_free(j);
         return false;
     }
@@ -42,6 +45,7 @@ void judge_free(struct judge *judge)
         return;
     verifier_free(judge->verifier);
     collateral_free(judge->local);
+    collateral_free(judge->recent);
     free(judge);
 }
 
@@ -59,6 +63,19 @@ void judge_forget(struct judge *judge)
 bool judge_add_collateral(struct judge *judge, struct bytes file, struct err *err)
 {
     return collateral_add(judge->local, file, err);
+}
+
+/* Remembers the endorsements of good evidence; when there is no more room it begins anew. */
+static void remember(struct judge *judge, const struct collateral *collateral)
+{
+    struct collateral *empty;
+    struct err err;
+
+    if (!collateral_has_room(judge->recent) && collateral_new(&empty, &err)) {
+        collateral_free(judge->recent);
+        judge->recent = empty;
+    }
+    collateral_remember(judge->recent, collateral);
 }
 
 /* ---- evidence ---- */
@@ -256,9 +273,12 @@ void judge_request(struct judge *judge, const struct judge_question *question, s
         (void)refuse(out, REFUSAL_INTERNAL, err.msg);
         return;
     }
+    collateral_share(collateral, judge->recent);
     if (judge_its_evidence(judge, out, question, collateral, arena, &file) &&
-        describe(out, question, &file, arena) && judge_verdict(out, arena))
+        describe(out, question, &file, arena) && judge_verdict(out, arena)) {
         (void)judge_workload(out, question);
+        remember(judge, collateral);
+    }
     collateral_free(collateral);
 }
 
