@@ -4,7 +4,7 @@
 #include "base/banned.h"
 
 /* Where the second column of a list begins, and the line's end. */
-enum { HELP_COLUMN = 28 };
+enum { HELP_COLUMN = 30 };
 
 static const struct {
     enum cli_exit code;

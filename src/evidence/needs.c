@@ -97,7 +97,7 @@ static void quote_needs(struct list *list, struct bytes evidence)
         return;
     if (find_pck(&q, chain, &pck, &certificate)) {
         const char *tee = q.body == QUOTE_BODY_SGX ? "sgx" : "tdx";
-        bool is_platform = strstr(certificate->issuer, "Platform") != NULL;
+        bool is_platform = strcmp(certificate->issuer, SGX_PLATFORM_CA_NAME) == 0;
         char fmspc[2 * sizeof pck.fmspc];
         hex_encode(bytes_from(pck.fmspc, sizeof pck.fmspc), fmspc);
         add(list, EVIDENCE_INTEL, "/%s/certification/v4/tcb?fmspc=%.*s", tee, (int)sizeof fmspc,

@@ -25,7 +25,7 @@ def corpus(root):
 def commands(broch):
     """The names that the overview lists."""
     listed = broch("help").stdout.split("\n\n")[1]
-    return [line[2:26].strip() for line in listed.splitlines()]
+    return [line[2:28].strip() for line in listed.splitlines()]
 
 
 def test_documentation_is_what_broch_prints(broch, root):

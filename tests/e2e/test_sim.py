@@ -21,7 +21,8 @@ def test_made_shown_and_removed(sim, tmp_path):
     assert "broch sim init makes them" in sim("show").stderr
     made = sim("init", "--json")
     assert made.returncode == 0, made.stderr
-    assert sorted(p.name for p in folder.iterdir()) == ["sgx-root.pem", "sgx.pem", "snp-root.pem", "snp.pem"]
+    assert sorted(p.name for p in folder.iterdir()) == ["collateral", "sgx-root.pem", "sgx.pem", "snp-root.pem",
+                                                           "snp.pem"]
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     for name in ("snp.pem", "sgx.pem"):
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
