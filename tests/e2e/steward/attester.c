@@ -156,6 +156,12 @@ static void make_report(const struct attester *a, const struct attester_claim *c
     must(simulated_snp_sign(report, a->vcek, &err), "no signature");
 }
 
+static void flip(uint8_t *data, size_t bit)
+{
+    if (bit != 0)
+        data[(bit - 1) / 8] ^= (uint8_t)(1u << ((bit - 1) % 8));
+}
+
 static void write_snp(const struct attester *a, const struct attester_claim *claim,
                       const uint8_t report_data[64], struct writer *w)
 {
@@ -164,6 +170,8 @@ static void write_snp(const struct attester *a, const struct attester_claim *cla
     uint8_t report[SNP_REPORT_SIZE];
 
     make_report(a, claim, report_data, report);
+    must(claim->flip <= 8 * sizeof report, "no such bit");
+    flip(report, claim->flip);
     identity_snp_evidence_write(w, a->vek, &crl, 1, bytes_from(report, sizeof report));
 }
 
@@ -180,6 +188,8 @@ static void write_sgx(const struct attester *a, const struct attester_claim *cla
     memcpy(report + 64, claim->measurement, 32);
     memcpy(report + 320, report_data, 64);
     must(simulated_quote(a->quoting, report, &quote, &err), "no quote");
+    must(claim->flip <= 8 * quote.size, "no such bit");
+    flip(quote.data, claim->flip);
     identity_sgx_evidence_write(w, done(&quote), NULL, 0, NULL, 0, a->tcb_info);
 }
 

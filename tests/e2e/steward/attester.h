@@ -18,6 +18,7 @@ struct attester_claim {
     uint8_t measurement[48]; /* 32 of it for SGX */
     struct identity_claims claims;
     struct bytes nonce; /* empty: Enarx's form, without claims */
+    size_t flip;        /* bit of the report or quote to be changed, counted from 1; 0: none */
 };
 
 /* A key for the technology and claim; the caller frees it. */

@@ -1,6 +1,6 @@
 /* Makes one key or one request: attest_request key KEY [enarx-snp]; attest_request hash KEY;
  * attest_request make SIM KEY OUT [snp|sgx] [nonce=HEX] [slug=TEXT] [digest=HEX]
- * [measurement=HEX] */
+ * [measurement=HEX] [flip=BIT] */
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <stdio.h>
@@ -74,6 +74,8 @@ static void take_word(struct attester_claim *claim, uint8_t nonce[IDENTITY_NONCE
             take_hex(value, claim->claims.digest, sizeof claim->claims.digest) == 32;
     else if (strncmp(word, "measurement=", 12) == 0)
         (void)take_hex(value, claim->measurement, sizeof claim->measurement);
+    else if (strncmp(word, "flip=", 5) == 0)
+        claim->flip = strtoul(value, NULL, 10);
     else
         must(false, word);
 }
