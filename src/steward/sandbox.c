@@ -121,7 +121,8 @@ static bool grant(int rules, const char *path, uint64_t access, struct err *err)
     struct stat status;
 
     if (fd < 0)
-        return errno == ENOENT || fail_io(err, "cannot open a file that the server needs");
+        return errno == ENOENT ||
+               fail_io(err, "the server's user cannot reach a file that the server needs");
     if (fstat(fd, &status) != 0)
         return fail_io(err, "cannot open a file that the server needs");
     if (!S_ISDIR(status.st_mode))

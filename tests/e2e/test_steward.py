@@ -1,20 +1,20 @@
 """broch-steward, from outside: certificates for genuine keeps, clear refusals for everything else."""
 import base64
-import concurrent.futures
 import hashlib
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
 import sqlite3
 import stat
 import subprocess
+import tempfile
 import time
 
 import pytest
 
-import steward_host
 from conftest import ROOT, SHARED
 from steward_host import MEASUREMENT, MRENCLAVE, PKCS10, Platforms, Steward, digest, serial_of, split, wait_for
 
@@ -29,11 +29,12 @@ def platforms(build, tmp_path_factory):
 
 @pytest.fixture
 def make(platforms, tmp_path):
-    """make(change=…, words=…): a Steward that is stopped in the end."""
+    """make(change=…): a Steward that is stopped in the end."""
     made = []
 
-    def new(*words, change=lambda text: text, start=True, **options):
-        steward = Steward(platforms, tmp_path / f"steward{len(made)}", *(words or ["--simulation"]), change=change)
+    def new(change=lambda text: text, start=True, simulation=True, folder=tmp_path, **options):
+        steward = Steward(platforms, folder / f"steward{len(made)}", *(["--simulation"] if simulation else []),
+                          change=change)
         made.append(steward)
         return steward.start(**options) if start else steward
     yield new
@@ -163,7 +164,7 @@ def test_another_image_is_refused(steward, key):
 
 
 def test_simulated_platforms_are_refused_when_nobody_believes_them(make, key):
-    steward = make("--host", "localhost:0")  # without --simulation
+    steward = make(simulation=False)
     status, _, body = steward.attest(key, "digest=" + DIGEST)
     assert status == 403 and "snp.root" in body.decode()
     for path in ("ca.pem", "bundle", "crl"):
@@ -322,7 +323,8 @@ def test_enarx_bundles(steward, platforms, tmp_path):
 
 def sequence(content):
     size = len(content)
-    head = bytes([size]) if size < 128 else bytes([0x83]) + size.to_bytes(3, "big")
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    head = bytes([size]) if size < 128 else bytes([0x80 | len(length)]) + length
     return b"\x30" + head + content
 
 
@@ -356,8 +358,8 @@ snp = 6
 def test_real_requests_of_enarx_get_the_verdict_that_is_due_at_their_time(make, platforms):
     request = SHARED / "vectors/snp/steward-milan-csr/evidence.csr"
     measured = (SHARED / "vectors/snp/steward-milan-csr/report.bin").read_bytes()[0x90:0xc0].hex()
-    steward = make("--host", "localhost:0", change=lambda text: re.sub(r"\[snp\]\nmeasurements.*?\n", MILAN % measured,
-                                                                       text))
+    steward = make(simulation=False,
+                   change=lambda text: re.sub(r"\[snp\]\nmeasurements.*?\n", MILAN % measured, text))
     judge = lambda at, *words: steward.broch("policy", "test", request, "--at", at, "--json", *words, check=False)
     assert judge("2023-01-01T00:00:00Z", "--enarx").returncode == 0
     after = judge("2023-06-01T00:00:00Z", "--enarx")
@@ -578,7 +580,7 @@ def test_sigterm_answers_what_was_asked(steward, platforms, tmp_path):
 
 @pytest.mark.parametrize(("change", "said"), [
     (("trust_domain = \"example.org\"", ""), "trust_domain is missing"),
-    (("trust_domain = \"example.org\"", "trust_domain = \"Example\""), "line 5, column 16: a trust domain has"),
+    (("trust_domain = \"example.org\"", "trust_domain = \"Example\""), "line 4, column 16: a trust domain has"),
     (("url = \"https", "url = \"http"), "https://"),
     (("listen = \"127.0.0.1:0\"", "listen = \"localhost:0\""), "numeric"),
     (("\"nonce-key\"", "\"root.pem\""), "root.pem': no key of 32 bytes"),
@@ -700,8 +702,16 @@ def test_a_locked_store_gives_no_certificate(steward, key):
 
 # ---- processes ----
 
-def test_each_process_gave_up_what_it_does_not_need(make):
-    steward = make(change=lambda text: text.replace('# user = "nobody"', 'user = "nobody"'))
+@pytest.fixture
+def open_folder():
+    """A folder that every user can reach."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield pathlib.Path(folder)
+
+
+def test_each_process_gave_up_what_it_does_not_need(make, open_folder):
+    steward = make(folder=open_folder, change=lambda text: text.replace('# user = "nobody"', 'user = "nobody"'))
     _, signer, simulation, server = steward.pids()
     status = lambda pid: dict(line.split(":\t", 1) for line in open(f"/proc/{pid}/status").read().splitlines()
                               if ":\t" in line)
