@@ -23,7 +23,8 @@ struct work {
     const char *file; /* of the evidence */
     struct arena arena;
     struct verifier *verifier;
-    struct collateral *collateral;
+    struct collateral *collateral; /* what came with the evidence */
+    struct collateral *local;      /* what was named beside it, which that cannot crowd out */
     struct evidence_policy policy;
     struct evidence_file evidence;
     struct evidence_input input;
@@ -151,7 +152,11 @@ static int add_file(struct work *work, const char *path, bool is_quiet)
 
     if (!os_read_file(path, COLLATERAL_FILE_MAX, &work->arena, &file, &err))
         return unreadable_err(work, path, &err);
-    if (collateral_add(work->collateral, file, &err) || is_quiet)
+    if (collateral_add(work->local, file, &err))
+        return CLI_OK;
+    if (err.code == ERR_LIMIT || err.code == ERR_MEMORY) /* another one could be the newest */
+        return unreadable_err(work, path, &err);
+    if (is_quiet)
         return CLI_OK;
     (void)fputs("broch: ", stderr);
     cli_print_shown(stderr, bytes_of(path));
@@ -207,8 +212,9 @@ static int read_files(struct work *work)
         !evidence_open(file, &work->arena, work->collateral, &work->evidence, &err))
         return unreadable_err(work, work->file, &err);
     /* a keep's own request binds its claims and nonce as well, which Enarx's does not have */
-    if (work->evidence.has_key)
-        (void)cli_request_binding(file, &work->arena, work->evidence.report_data);
+    if (work->evidence.has_key &&
+        !cli_request_binding(file, &work->arena, work->evidence.report_data, &err))
+        return unreadable_err(work, work->file, &err);
     for (size_t i = 1; code == CLI_OK && i < work->args->positional_count; i++)
         code = add_file(work, work->args->positionals[i], false);
     for (size_t i = 0; code == CLI_OK && paths[i] != NULL; i++)
@@ -301,6 +307,7 @@ static int judge(struct work *work, bool all)
     work->input.kind = work->evidence.kind;
     work->input.evidence = work->evidence.evidence;
     work->input.collateral = work->collateral;
+    work->input.local = work->local;
     work->input.policy = &work->policy;
     evidence_verify(work->verifier, &work->input, &work->arena, &verdict);
     if (work->args->json)
@@ -322,7 +329,8 @@ static int verify(const struct cli_args *args, bool all)
     int code;
 
     arena_init(&work.arena, arena_heap, ARENA_LIMIT);
-    if (!verifier_new(&work.verifier, &err) || !collateral_new(&work.collateral, &err))
+    if (!verifier_new(&work.verifier, &err) || !collateral_new(&work.collateral, &err) ||
+        !collateral_new(&work.local, &err))
         code = unreadable_err(&work, work.file, &err);
     else
         code = read_policy(&work);
@@ -337,6 +345,7 @@ static int verify(const struct cli_args *args, bool all)
     if (code == CLI_OK)
         code = judge(&work, all);
     collateral_free(work.collateral);
+    collateral_free(work.local);
     verifier_free(work.verifier);
     arena_done(&work.arena);
     return code;

@@ -131,11 +131,14 @@ bool cli_identity_facts(struct bytes file, struct arena *arena, struct fact_item
     return true;
 }
 
-bool cli_request_binding(struct bytes file, struct arena *arena, uint8_t out[64])
+bool cli_request_binding(struct bytes file, struct arena *arena, uint8_t out[64], struct err *err)
 {
+    struct bytes der = der_of(file, PEM_STRING_X509_REQ, arena);
     struct identity_request request;
-    struct err err;
 
-    return parse_request(file, arena, &request) &&
-           identity_bind(request.spki, request.claims_der, request.nonce, out, &err);
+    if (!identity_is_request(der))
+        return true;
+    return identity_request_parse(der, arena, &request, err) &&
+           (!request.has_claims ||
+            identity_bind(request.spki, request.claims_der, request.nonce, out, err));
 }

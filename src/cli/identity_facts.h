@@ -8,5 +8,8 @@
  * are in the arena. */
 bool cli_identity_facts(struct bytes file, struct arena *arena, struct fact_item *out);
 
-/* What the evidence in a keep's request must be about; false when the file is no such request. */
-bool cli_request_binding(struct bytes file, struct arena *arena, uint8_t out[64]);
+/* Puts what the evidence in a keep's request must be about into `out`, which stays as it is when
+ * the file is no request, or one of Enarx's. A request that cannot be read is an error, since then
+ * nothing says what it binds. */
+MUST_CHECK bool cli_request_binding(struct bytes file, struct arena *arena, uint8_t out[64],
+                                    struct err *err);

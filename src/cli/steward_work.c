@@ -496,7 +496,6 @@ static const char *string_of(struct bytes text, struct arena *arena)
 
 static int refresh(const struct steward_setup *setup, struct store *store, struct arena *arena)
 {
-    const char *ca = string_of(setup->config.collateral.ca, arena);
     const struct endorsement *items;
     struct err err;
     size_t count;
@@ -509,7 +508,7 @@ static int refresh(const struct steward_setup *setup, struct store *store, struc
         if (url == NULL || strchr(url, '#') != NULL) /* imported; or it comes with another */
             continue;
         (void)fprintf(stderr, "fetching %s\n", url);
-        if (!endorsement_fetch(store, url, ca, arena, &err))
+        if (!endorsement_fetch(store, url, setup->config.collateral_ca_pem, arena, &err))
             code = cli_fail_err(url, &err);
     }
     return code;

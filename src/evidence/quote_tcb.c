@@ -198,6 +198,17 @@ static bool is_of_version(const struct quote_run *q, const struct tcb_info *info
     return info->version >= 2 && (q->policy->intel.tcb_info_versions >> info->version & 1) != 0;
 }
 
+/* Whether a description replaces another: by its form, Intel's count of evaluations, its date. So
+ * an older one that is still current does not hide a newer. */
+static bool is_newer(const struct tcb_info *a, const struct tcb_info *b)
+{
+    if (a->version != b->version)
+        return a->version > b->version;
+    if (a->evaluation != b->evaluation)
+        return a->evaluation > b->evaluation;
+    return a->issued > b->issued;
+}
+
 /* The description that fits best, the newest of those; NULL: there is none at all. */
 static const struct tcb_info *find_tcb_info(const struct quote_run *q)
 {
@@ -210,7 +221,7 @@ static const struct tcb_info *find_tcb_info(const struct quote_run *q)
         unsigned fit = 1 + (is_of_kind(q, info) ? 8u : 0u) + (is_of_platform(q, info) ? 4u : 0u) +
                        (is_of_version(q, info) ? 2u : 0u) +
                        (is_now(q, info->issued, info->next_update) ? 1u : 0u);
-        if (fit > best_fit || (fit == best_fit && info->issued > best->issued)) {
+        if (fit > best_fit || (fit == best_fit && is_newer(info, best))) {
             best_fit = fit;
             best = info;
         }
@@ -360,6 +371,11 @@ static const char *accepted_text(struct quote_run *q)
     return verdict_text(q->verdict, "%.*s", (int)w.size, (const char *)w.data);
 }
 
+static bool is_passed(const struct quote_run *q, enum check_id id)
+{
+    return q->verdict->checks[id].result == CHECK_PASSED;
+}
+
 static void judge_status(struct quote_run *q, const struct tcb_info *info,
                          const struct isv_level *qe, const struct isv_level *module)
 {
@@ -374,7 +390,9 @@ static void judge_status(struct quote_run *q, const struct tcb_info *info,
         whole = converge(whole, module->status);
     if (qe != NULL)
         whole = converge(whole, qe->status);
-    q->verdict->tcb_status = tcb_status_name(whole);
+    if (is_passed(q, CHECK_QUOTE_TCB_INFO) && is_passed(q, CHECK_QUOTE_QE_IDENTITY) &&
+        is_passed(q, CHECK_QUOTE_TCB_MATCH)) /* else it is anybody's word */
+        q->verdict->tcb_status = tcb_status_name(whole);
     (void)verdict_judge(q->verdict, CHECK_QUOTE_TCB_STATUS,
                         whole < TCB_REVOKED && (q->policy->intel.tcb_statuses >> whole & 1) != 0,
                         accepted_text(q),

@@ -31,6 +31,16 @@ static size_t take_header(char *data, size_t one, size_t size, void *context)
     return take(&((struct transfer *)context)->headers, data, one * size);
 }
 
+static bool set_ca(CURL *curl, struct bytes pem)
+{
+    struct curl_blob blob = {
+        .data = (void *)(uintptr_t)pem.data, .len = pem.size, .flags = CURL_BLOB_COPY};
+
+    return pem.size == 0 || (curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob) == CURLE_OK &&
+                             curl_easy_setopt(curl, CURLOPT_CAINFO, NULL) == CURLE_OK &&
+                             curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK);
+}
+
 static bool set_options(CURL *curl, const struct http_get *get, struct transfer *t,
                         struct curl_slist *headers)
 {
@@ -44,9 +54,7 @@ static bool set_options(CURL *curl, const struct http_get *get, struct transfer 
            curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
-           (get->ca_file == NULL ||
-            (curl_easy_setopt(curl, CURLOPT_CAINFO, get->ca_file) == CURLE_OK &&
-             curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK)) &&
+           set_ca(curl, get->ca) &&
            curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_WRITEDATA, t) == CURLE_OK &&

@@ -8,7 +8,7 @@
 
 struct http_get {
     const char *url;     /* https://… */
-    const char *ca_file; /* PEM; NULL: the system's */
+    struct bytes ca;     /* PEM; empty: the system's */
     unsigned timeout_ms; /* for everything; 0: 10 s */
     size_t body_max;     /* bytes; a larger body fails with ERR_LIMIT */
     const char *accept;  /* NULL: anything */

@@ -27,6 +27,7 @@ struct http_exchange {
     enum exchange_step step;
     bool has_begun, is_refusing; /* takes no more parts */
     bool has_answered;           /* the response was handed over */
+    bool is_malformed;           /* the path has a NUL */
     bool is_counted;             /* among those that the server must answer before it stops */
 };
 

@@ -123,6 +123,8 @@ static void *on_request_line(void *context, const char *uri, struct MHD_Connecti
     x->connection = connection;
     x->began_ns = now_ns();
     arena_init(&x->arena, arena_heap, x->server->options.arena_limit + COUNT_OF(x->request.client));
+    const char *nul = strstr(uri, "%00");
+    x->is_malformed = nul != NULL && (query == NULL || nul < query);
     struct writer w = writer_growable(&x->arena, 64u << 10);
     writer_text(&w, query != NULL ? query + 1 : "");
     writer_u8(&w, '\0');
@@ -266,6 +268,10 @@ static void begin_request(struct http_exchange *x, const char *path, const char 
         s->too_many++;
         refuse(x, 429, "too-many-requests", "too many requests; wait a second");
         http_response_header(&x->response, "Retry-After", "1");
+        return;
+    }
+    if (x->is_malformed) {
+        refuse(x, 400, "malformed", "the path has a NUL");
         return;
     }
     if (!find_route(x) || !check_length(x, said) ||

@@ -12,7 +12,7 @@
 #define HTTP_MESSAGE_MAX 400
 
 struct http_request {
-    const char *method, *path;            /* the path without its query, decoded by nobody */
+    const char *method, *path;            /* the path without its query, percent-decoded */
     const char *query;                    /* what follows '?'; "" */
     char client[HTTP_ADDRESS_SIZE];       /* numeric, without a port */
     struct bytes body;                    /* whole; empty when the route takes it in parts */

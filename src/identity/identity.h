@@ -98,6 +98,9 @@ MUST_CHECK bool identity_request_write(struct writer *w, struct evp_pkey_st *key
 MUST_CHECK bool identity_request_parse(struct bytes der, struct arena *arena,
                                        struct identity_request *out, struct err *err);
 
+/* Whether DER means to be a certificate request, rather than a certificate. */
+bool identity_is_request(struct bytes der);
+
 /* The content of Enarx's SNP extension: the VEK's certificate, revocation lists with the addresses
  * that they came from, and the report. Certificate and lists in DER. */
 struct identity_crl {

@@ -190,30 +190,35 @@ static bool take_extensions(struct bytes attributes, struct extensions *out, str
     return true;
 }
 
-/* Of a number as text; empty when there is none. */
-static struct bytes find(const struct extensions *list, const char *oid)
+/* The content of an extension, by its number as text. False: there is none. */
+static bool find(const struct extensions *list, const char *oid, struct bytes *content)
 {
     ASN1_OBJECT *object = OBJ_txt2obj(oid, 1);
-    struct bytes content = {.size = 0};
+    bool has = false;
 
+    *content = (struct bytes){.size = 0};
     for (size_t i = 0; object != NULL && i < list->count; i++) {
-        if (bytes_equal(list->items[i].oid, bytes_from(OBJ_get0_data(object), OBJ_length(object))))
-            content = list->items[i].content;
+        if (bytes_equal(list->items[i].oid,
+                        bytes_from(OBJ_get0_data(object), OBJ_length(object)))) {
+            *content = list->items[i].content;
+            has = true;
+        }
     }
     ASN1_OBJECT_free(object);
-    return content;
+    return has;
 }
 
 static bool read_evidence(const struct extensions *list, struct identity_request *out,
                           struct err *err)
 {
-    struct bytes sgx = find(list, IDENTITY_OID_ENARX_SGX);
+    struct bytes sgx;
+    bool has_snp = find(list, IDENTITY_OID_ENARX_SNP, &out->evidence);
+    bool has_sgx = find(list, IDENTITY_OID_ENARX_SGX, &sgx);
 
-    out->evidence = find(list, IDENTITY_OID_ENARX_SNP);
-    if (out->evidence.size != 0 && sgx.size != 0)
+    if (has_snp && has_sgx)
         return err_set(err, ERR_FORMAT, "the request has evidence of two kinds", ERR_NO_AT);
-    out->technology = sgx.size != 0 ? IDENTITY_SGX : IDENTITY_SNP;
-    if (sgx.size != 0)
+    out->technology = has_sgx ? IDENTITY_SGX : IDENTITY_SNP;
+    if (has_sgx)
         out->evidence = sgx;
     return true;
 }
@@ -221,11 +226,11 @@ static bool read_evidence(const struct extensions *list, struct identity_request
 static bool read_claims(const struct extensions *list, struct identity_request *out,
                         struct err *err)
 {
-    struct bytes nonce = find(list, IDENTITY_OID_NONCE);
+    struct bytes nonce;
+    bool has_nonce = find(list, IDENTITY_OID_NONCE, &nonce);
 
-    out->claims_der = find(list, IDENTITY_OID_CLAIMS);
-    out->has_claims = out->claims_der.size != 0;
-    if (out->has_claims != (nonce.size != 0))
+    out->has_claims = find(list, IDENTITY_OID_CLAIMS, &out->claims_der);
+    if (out->has_claims != has_nonce)
         return err_set(err, ERR_FORMAT, "the request has claims or a nonce, but not both",
                        ERR_NO_AT);
     if (!out->has_claims)
@@ -248,6 +253,15 @@ static bool keep(struct bytes in, struct arena *arena, struct bytes *out, struct
         memcpy(copy, in.data, in.size);
     *out = bytes_from(copy, in.size);
     return true;
+}
+
+bool identity_is_request(struct bytes der)
+{
+    struct reader r = reader_of(der), request, info;
+
+    /* a certificate's inner sequence begins with [0] */
+    return der_enter(&r, DER_SEQUENCE, &request) && der_enter(&request, DER_SEQUENCE, &info) &&
+           der_next_is(&info, DER_INTEGER);
 }
 
 bool identity_request_parse(struct bytes der, struct arena *arena, struct identity_request *out,

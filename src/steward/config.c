@@ -398,6 +398,7 @@ static bool read_files(const struct toml_form *form, struct file_set *files,
            read_file(form, files, c->server.key, &c->server_key_pem) &&
            read_file(form, files, c->ca.certificate, &c->ca_pem) &&
            read_file(form, files, c->simulation.certificate, &c->simulation_ca_pem) &&
+           read_file(form, files, c->collateral.ca, &c->collateral_ca_pem) &&
            read_nonce_keys(form, files, c) && read_roots(form, files, c) &&
            read_folder(form, files, c->collateral.folder, items, &c->collateral_file_count) &&
            read_folder(form, files, c->simulation.collateral, items, &c->collateral_file_count);

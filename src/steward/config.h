@@ -49,7 +49,8 @@ struct steward_config {
     struct evidence_policy evidence;
 
     /* The contents of files that it names. */
-    struct bytes server_certificate_pem, server_key_pem, ca_pem, simulation_ca_pem;
+    struct bytes server_certificate_pem, server_key_pem, ca_pem, simulation_ca_pem,
+        collateral_ca_pem;
     struct nonce_keys nonces;
     const struct bytes *collateral_files; /* of both folders */
     size_t collateral_file_count;

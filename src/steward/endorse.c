@@ -119,13 +119,11 @@ static bool keep_chain(struct store *store, const char *url, const struct http_r
     return true;
 }
 
-bool endorsement_fetch(struct store *store, const char *url, const char *ca_file,
-                       struct arena *arena, struct err *err)
+bool endorsement_fetch(struct store *store, const char *url, struct bytes ca, struct arena *arena,
+                       struct err *err)
 {
-    const struct http_get get = {.url = url,
-                                 .ca_file = ca_file,
-                                 .timeout_ms = FETCH_TIMEOUT_MS,
-                                 .body_max = COLLATERAL_FILE_MAX};
+    const struct http_get get = {
+        .url = url, .ca = ca, .timeout_ms = FETCH_TIMEOUT_MS, .body_max = COLLATERAL_FILE_MAX};
     struct http_reply reply;
 
     if (!http_get(&get, arena, &reply, err))
@@ -205,7 +203,7 @@ static void end_fetch(struct endorser *e, const uint8_t hash[16], bool ok, int64
     (void)pthread_mutex_unlock(&e->lock);
 }
 
-static bool fetch(struct endorser *e, const char *url, const char *ca, int64_t now,
+static bool fetch(struct endorser *e, const char *url, struct bytes ca, int64_t now,
                   struct arena *arena)
 {
     uint8_t hash[16];
@@ -251,7 +249,7 @@ static bool fetch_needs(struct endorser *e, const struct steward_config *config,
             continue;
         (void)snprintf(url, sizeof url, "%s%s", base, needs[i].path);
         if (store_has_endorsement(e->store, bytes_of(url), now, &has, &err) && !has)
-            any |= fetch(e, url, text_of(config->collateral.ca, arena), now, arena);
+            any |= fetch(e, url, config->collateral_ca_pem, now, arena);
     }
     return any;
 }

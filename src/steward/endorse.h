@@ -12,7 +12,7 @@ MUST_CHECK bool endorsement_parse(struct bytes file, struct arena *arena, struct
 
 /* Fetches what a URL gives, with the issuer's chain that comes in a header, and stores it. ERR_IO
  * and others of http_get; ERR_NOT_FOUND: the service answered with another status; ERR_FORMAT. */
-MUST_CHECK bool endorsement_fetch(struct store *store, const char *url, const char *ca_file,
+MUST_CHECK bool endorsement_fetch(struct store *store, const char *url, struct bytes ca,
                                   struct arena *arena, struct err *err);
 
 /* Looks for what evidence lacks. From any thread, over one store. */

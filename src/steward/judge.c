@@ -108,16 +108,14 @@ bool judge_evidence(struct judge *judge, const struct judge_question *question, 
     struct evidence_file evidence;
     struct identity_request request;
     struct collateral *collateral;
-    struct err ignored;
 
     if (!collateral_new(&collateral, err))
         return false;
     bool ok = evidence_open(file, arena, collateral, &evidence, err);
-    if (ok) {
-        if (identity_request_parse(file, arena, &request, &ignored) && request.has_claims)
-            ok = identity_bind(request.spki, request.claims_der, request.nonce,
-                               evidence.report_data, err);
-    }
+    if (ok && identity_is_request(file))
+        ok = identity_request_parse(file, arena, &request, err) &&
+             (!request.has_claims || identity_bind(request.spki, request.claims_der, request.nonce,
+                                                   evidence.report_data, err));
     if (ok)
         verify(judge, question, &evidence, collateral,
                evidence.has_key ? evidence.report_data : NULL, arena, out);
