@@ -53,9 +53,11 @@ const struct cli_command *cli_find(const struct cli_table *table, const char *co
                                    size_t count, size_t *used)
 {
     for (size_t i = 0; i < table->count; i++) {
-        *used = match(table->commands[i], words, count);
+        const struct cli_command *command = table->commands[i];
+        assert(command != NULL);
+        *used = match(command, words, count);
         if (*used != 0)
-            return table->commands[i];
+            return command;
     }
     return NULL;
 }

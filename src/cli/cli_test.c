@@ -197,9 +197,9 @@ static void help_is_everywhere(void **state)
         assert_string_equal(complaint, "");
     }
     assert_int_equal(run("help run"), CLI_OK);
-    assert_non_null(strstr(out, "  --backend nil|kvm         where to run; or the variable "
+    assert_non_null(strstr(out, "  --backend nil|kvm           where to run; or the variable "
                                 "CLI_TEST_BACKEND\n"));
-    assert_non_null(strstr(out, "  --env NAME=VALUE          a variable; may be repeated\n"));
+    assert_non_null(strstr(out, "  --env NAME=VALUE            a variable; may be repeated\n"));
     assert_int_equal(run("help --markdown"), CLI_OK);
     assert_non_null(
         strstr(out, "\n| `--backend nil\\|kvm` | where to run | `CLI_TEST_BACKEND` |\n"));

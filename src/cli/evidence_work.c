@@ -154,7 +154,8 @@ static int add_file(struct work *work, const char *path, bool is_quiet)
         return unreadable_err(work, path, &err);
     if (collateral_add(work->local, file, &err))
         return CLI_OK;
-    if (err.code == ERR_LIMIT || err.code == ERR_MEMORY) /* another one could be the newest */
+    /* what has no room could be the newest */
+    if (err.code == ERR_MEMORY || (err.code == ERR_LIMIT && collateral_is_full(work->local)))
         return unreadable_err(work, path, &err);
     if (is_quiet)
         return CLI_OK;

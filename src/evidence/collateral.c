@@ -122,6 +122,13 @@ bool collateral_has_room(const struct collateral *c)
            c->crl_count + 8 <= COLLATERAL_CRLS_MAX;
 }
 
+bool collateral_is_full(const struct collateral *c)
+{
+    return c->certificate_count == COLLATERAL_CERTIFICATES_MAX ||
+           c->crl_count == COLLATERAL_CRLS_MAX || c->tcb_info_count == COLLATERAL_DOCUMENTS_MAX ||
+           c->identity_count == COLLATERAL_DOCUMENTS_MAX;
+}
+
 bool collateral_add_certificate(struct collateral *c, struct bytes der, struct err *err)
 {
     struct bytes copy;

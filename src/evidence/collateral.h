@@ -25,6 +25,9 @@ void collateral_remember(struct collateral *collateral, const struct collateral 
 /* Whether there is room for as many certificates and lists as any request has. */
 bool collateral_has_room(const struct collateral *collateral);
 
+/* Whether something of one kind has no more room. */
+bool collateral_is_full(const struct collateral *collateral);
+
 /* Adds what a file has, whatever it is: certificates and lists in DER or PEM, several in PEM, a
  * PkiPath, the certificate table of AMD's extended report, the hexadecimal DER of a list, a
  * percent-encoded PEM chain (as in headers of Intel's service), the bodies of Intel's service, and

@@ -182,7 +182,7 @@ static bool open_der(struct bytes der, struct arena *arena, struct collateral *c
     const uint8_t *request_at = der.data, *certificate_at = der.data;
     X509_REQ *request = d2i_X509_REQ(NULL, &request_at, (long)der.size);
     X509 *certificate = d2i_X509(NULL, &certificate_at, (long)der.size);
-    struct bytes content;
+    struct bytes content = {.size = 0};
     bool ok = false;
 
     if (request != NULL && request_at == der.data + der.size)

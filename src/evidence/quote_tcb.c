@@ -390,8 +390,7 @@ static void judge_status(struct quote_run *q, const struct tcb_info *info,
         whole = converge(whole, module->status);
     if (qe != NULL)
         whole = converge(whole, qe->status);
-    if (is_passed(q, CHECK_QUOTE_TCB_INFO) && is_passed(q, CHECK_QUOTE_QE_IDENTITY) &&
-        is_passed(q, CHECK_QUOTE_TCB_MATCH)) /* else it is anybody's word */
+    if (is_passed(q, CHECK_QUOTE_TCB_INFO)) /* else it is anybody's word */
         q->verdict->tcb_status = tcb_status_name(whole);
     (void)verdict_judge(q->verdict, CHECK_QUOTE_TCB_STATUS,
                         whole < TCB_REVOKED && (q->policy->intel.tcb_statuses >> whole & 1) != 0,

@@ -46,7 +46,7 @@ static int open_socket(const struct addrinfo *a)
 
 static uint16_t port_of(int fd)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t size = sizeof address;
     struct sockaddr_in in;
     struct sockaddr_in6 in6;

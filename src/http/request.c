@@ -126,7 +126,8 @@ static struct bytes cut(struct bytes *rest, char at)
 
 static bool is_same(struct bytes a, struct bytes b)
 {
-    return a.size == b.size && strncasecmp((const char *)a.data, (const char *)b.data, a.size) == 0;
+    return a.size == b.size &&
+           (a.size == 0 || strncasecmp((const char *)a.data, (const char *)b.data, a.size) == 0);
 }
 
 /* "0.5" in thousandths; what is no weight counts as 0. */
@@ -154,8 +155,8 @@ static unsigned closeness(struct bytes range, struct bytes type)
     family = cut(&family, '/');
     if (bytes_is(range, "*/*"))
         return 1;
-    if (range.size == family.size + 2 && range.data[range.size - 1] == '*' &&
-        range.data[family.size] == '/' && is_same(bytes_before(range, family.size), family))
+    if (range.size == family.size + 2 && bytes_is(bytes_after(range, family.size), "/*") &&
+        is_same(bytes_before(range, family.size), family))
         return 2;
     return is_same(range, type) ? 3 : 0;
 }
@@ -195,7 +196,7 @@ bool http_request_certificates(const struct http_request *request, const struct 
 
     *count = list != NULL ? given : 0;
     *out = items;
-    for (size_t i = 0; items != NULL && i < *count; i++) {
+    for (size_t i = 0; items != NULL && list != NULL && i < given; i++) {
         uint8_t *copy = arena_alloc(request->arena, list[i].size, 1);
         if (copy == NULL)
             return err_set(err, ERR_MEMORY, "no memory for a client's certificate", ERR_NO_AT);

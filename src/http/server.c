@@ -387,7 +387,7 @@ static enum MHD_Result take_part(struct http_exchange *x, struct bytes part)
     x->received += part.size;
     if (x->route != NULL && x->received > x->route->body_max && !x->is_refusing)
         refuse_size(x);
-    if (x->is_refusing)
+    if (x->is_refusing || x->route == NULL)
         return x->received <= DRAIN_MAX ? MHD_YES : MHD_NO;
     if (x->route->begin == NULL)
         writer_bytes(&x->body, part);
@@ -452,6 +452,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 
 /* ---- the server's life ---- */
 
+PRINTF_LIKE(2, 0)
 static void on_log(void *context, const char *format, va_list args)
 {
     char text[512];

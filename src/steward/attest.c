@@ -36,7 +36,7 @@ void service_get_nonce(void *context, struct http_request *request, struct http_
     }
     hex_encode(bytes_from(nonce, sizeof nonce), hex);
     writer_format(&w, "{\"nonce\":\"%.*s\",\"expires\":%lld}\n", (int)sizeof hex, hex,
-                  (long long)(now + NONCE_LIFETIME_S));
+                  (long long)now + NONCE_LIFETIME_S);
     response->status = 200;
     response->content_type = MEDIA_JSON;
     http_response_header(response, "Cache-Control", "no-store");
@@ -285,7 +285,7 @@ void service_attest(void *context, struct http_request *request, struct http_res
     unsigned path = http_request_accepts(request, MEDIA_PATH);
     struct writer w = writer_growable(request->arena, ANSWER_MAX);
     struct judgement j;
-    struct bytes der;
+    struct bytes der = {.size = 0};
     struct err err;
 
     if (pem == 0 && path == 0) {
@@ -363,7 +363,7 @@ static bool split_bundle(struct bytes body, struct bytes *out, size_t *count)
 static void enarx_bundle(struct service *s, const struct policy *policy,
                          const struct http_request *request, struct http_response *response)
 {
-    struct bytes requests[BUNDLE_REQUESTS_MAX], issued[BUNDLE_REQUESTS_MAX];
+    struct bytes requests[BUNDLE_REQUESTS_MAX], issued[BUNDLE_REQUESTS_MAX] = {{.size = 0}};
     struct writer w = writer_growable(request->arena, ANSWER_MAX);
     const struct ca_chain *chain = &policy->ca;
     struct judgement j;
@@ -405,7 +405,7 @@ static void enarx_single(struct service *s, const struct policy *policy,
 {
     struct writer w = writer_growable(request->arena, ANSWER_MAX);
     struct judgement j;
-    struct bytes der;
+    struct bytes der = {.size = 0};
     struct err err;
 
     if (!enarx_decide(s, policy, request, request->body, &j, &der, response))

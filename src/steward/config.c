@@ -5,7 +5,7 @@
 #include "package/slug.h"
 #include "base/banned.h"
 
-#define LIFETIME_MAX_HOURS (90 * 24)
+#define LIFETIME_MAX_HOURS UINT64_C(2160) /* 90 days */
 #define FILES_MAX 256u
 #define PEM_MAX ((size_t)256 << 10)
 

@@ -159,7 +159,7 @@ static bool split_listing(struct bytes folder, struct bytes listing, struct aren
                           struct bytes *items, size_t count, struct err *err)
 {
     for (size_t i = 0; i < count; i++) {
-        const uint8_t *end = memchr(listing.data, '\n', listing.size);
+        const uint8_t *end = listing.size != 0 ? memchr(listing.data, '\n', listing.size) : NULL;
         size_t size = end != NULL ? (size_t)(end - listing.data) : listing.size;
         struct writer w = writer_growable(arena, PATH_SIZE);
         writer_bytes(&w, folder);

@@ -71,7 +71,7 @@ enum nonce_verdict nonce_check(const struct nonce_keys *keys, int64_t now, int64
 
 /* Two tables that take turns: what was spent in a span, and in the span before it. A nonce is known
  * by its random part, which its MAC keeps from being chosen. */
-#define SPAN_S (NONCE_LIFETIME_S * 2)
+#define SPAN_S INT64_C(120) /* longer than a nonce is good, clocks that differ included */
 #define FIRST_CAPACITY 256u
 #define CAPACITY_MAX ((size_t)1 << 22)
 

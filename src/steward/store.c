@@ -57,24 +57,29 @@ enum statement {
     STATEMENTS
 };
 
+/* Kinds by their numbers; a slug without a tag is the beginning of all its tags'. */
+static const char sql_revoked[] =
+    "SELECT c.serial, MIN(r.at) FROM certificates c JOIN revocations r ON"
+    " (r.kind = 0 AND r.value = c.serial) OR"
+    " (r.kind = 1 AND r.value = c.measurement) OR"
+    " (r.kind = 2 AND r.value = c.chip) OR"
+    " (r.kind = 3 AND c.slug != '' AND (CAST(r.value AS TEXT) = c.slug OR"
+    "  substr(c.slug, 1, length(CAST(r.value AS TEXT)) + 1) ="
+    "  CAST(r.value AS TEXT) || ':'))"
+    " WHERE c.not_after > ?1 AND c.simulated = ?2 GROUP BY c.serial";
+static const char sql_endorsements[] =
+    "SELECT kind, subject, url, expires, chip, content FROM endorsements"
+    " WHERE ?2 OR chip = ?1 ORDER BY kind, subject, hash";
+
 static const char *const statements[STATEMENTS] = {
     [ADD_CERTIFICATE] = "INSERT OR IGNORE INTO certificates VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [PRUNE] = "DELETE FROM certificates WHERE not_after < ?1",
     [REVOKE] = "INSERT OR REPLACE INTO revocations VALUES (?1, ?2, ?3, ?4)",
     [REVOCATIONS] = "SELECT kind, value, reason, at FROM revocations ORDER BY at, kind, value",
-    /* kinds by their numbers; a slug without a tag is the beginning of all its tags' */
-    [REVOKED] = "SELECT c.serial, MIN(r.at) FROM certificates c JOIN revocations r ON"
-                " (r.kind = 0 AND r.value = c.serial) OR"
-                " (r.kind = 1 AND r.value = c.measurement) OR"
-                " (r.kind = 2 AND r.value = c.chip) OR"
-                " (r.kind = 3 AND c.slug != '' AND (CAST(r.value AS TEXT) = c.slug OR"
-                "  substr(c.slug, 1, length(CAST(r.value AS TEXT)) + 1) ="
-                "  CAST(r.value AS TEXT) || ':'))"
-                " WHERE c.not_after > ?1 AND c.simulated = ?2 GROUP BY c.serial",
+    [REVOKED] = sql_revoked,
     [FORGET_URL] = "DELETE FROM endorsements WHERE url = ?1 AND url != ''",
     [ADD_ENDORSEMENT] = "INSERT OR REPLACE INTO endorsements VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    [ENDORSEMENTS] = "SELECT kind, subject, url, expires, chip, content FROM endorsements"
-                     " WHERE ?2 OR chip = ?1 ORDER BY kind, subject, hash",
+    [ENDORSEMENTS] = sql_endorsements,
     [HAS_ENDORSEMENT] = "SELECT 1 FROM endorsements WHERE url = ?1 AND expires > ?2",
     [VERSION] = "SELECT n FROM version",
     [POSITION] = "SELECT at FROM positions WHERE log = ?1",
