@@ -123,11 +123,12 @@ static bool make_room(struct table *t)
     return true;
 }
 
-/* A new span, when this one is over. Also when the clock was set back: then both are kept, for a
- * span from now. */
+/* A new span, when this one is over. When the clock was set back both are kept for longer. */
 static void turn(struct nonce_book *book, int64_t now)
 {
-    if (now >= book->began && now < book->began + SPAN_S)
+    if (now < book->began)
+        book->began = now;
+    if (now < book->began + SPAN_S)
         return;
     free(book->before.slots);
     book->before = book->now;

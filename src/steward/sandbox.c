@@ -63,7 +63,7 @@ static bool load_filter(uint32_t otherwise, const int *calls, size_t count, stru
         SCMP_SYS(restart_syscall), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(read),      \
         SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close), SCMP_SYS(fdatasync),              \
         SCMP_SYS(ftruncate), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(lseek),          \
-        SCMP_SYS(sched_yield), SCMP_SYS(tgkill)
+        SCMP_SYS(sched_yield), SCMP_SYS(tgkill), SCMP_SYS(sigaltstack)
 
 bool sandbox_signer(struct err *err)
 {
@@ -81,10 +81,10 @@ bool sandbox_network(struct err *err)
         SCMP_SYS(clone3), SCMP_SYS(clone), SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
         SCMP_SYS(sched_getaffinity), SCMP_SYS(sched_getparam), SCMP_SYS(sched_getscheduler),
         SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep), SCMP_SYS(clock_getres), SCMP_SYS(prctl),
-        SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigtimedwait), SCMP_SYS(sigaltstack),
-        SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime), SCMP_SYS(prlimit64), SCMP_SYS(getuid),
-        SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(getppid), SCMP_SYS(uname),
-        SCMP_SYS(sysinfo), SCMP_SYS(set_tid_address),
+        SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigtimedwait), SCMP_SYS(timerfd_create),
+        SCMP_SYS(timerfd_settime), SCMP_SYS(prlimit64), SCMP_SYS(getuid), SCMP_SYS(geteuid),
+        SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(getppid), SCMP_SYS(uname), SCMP_SYS(sysinfo),
+        SCMP_SYS(set_tid_address),
         /* sockets */
         SCMP_SYS(socket), SCMP_SYS(socketpair), SCMP_SYS(connect), SCMP_SYS(accept),
         SCMP_SYS(accept4), SCMP_SYS(bind), SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(sendmsg),

@@ -292,6 +292,7 @@ bool signer_new(int channel, struct signer **out, struct err *err)
     s->fd = channel;
     (void)pthread_mutex_init(&s->lock, NULL);
     (void)pthread_mutex_init(&s->sending, NULL);
+    s->next_number = 1; /* 0 is that of the first answer */
     bool ok = read_message(channel, &ready) || gone(err);
     if (ok)
         incoming_done(&ready);

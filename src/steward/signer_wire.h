@@ -14,8 +14,7 @@ enum signer_kind {
     SIGNER_REFUSE,
     SIGNER_CRL,
     SIGNER_EVENT,
-    /* answers */
-    SIGNER_READY,
+    /* answers; the first, to number 0, says that the process is ready */
     SIGNER_DONE,
     SIGNER_FAILED, /* an err_code (1 byte) and its text */
 };

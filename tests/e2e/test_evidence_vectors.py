@@ -268,7 +268,8 @@ def test_root_of_a_sample_named_as_simulated(broch):
     root = VECTORS / case.folder / "trustedRootCaCert.pem"
     code, verdict = broch("verify", *(VECTORS / path for path in case.files), "--at", case.at,
                           "--simulated-root", root)
-    assert code == 1 and verdict["simulated"] is True and verdict["tcbStatus"] == "UpToDate"
+    assert code == 1 and verdict["simulated"] is True
+    assert verdict["tcbStatus"] == ""  # said only of a TCB info that is accepted
     assert [name for name, result in results(verdict).items() if result in ("fail", "not made")] == [
         "quote.tcb-info", "sgx.attributes"]  # which is of version 2
 
