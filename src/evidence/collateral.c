@@ -222,7 +222,7 @@ static bool add_der(struct collateral *c, struct bytes file, struct err *err)
             size_t start = outer.at;
             if (!der_any(&outer, &tag, &element))
                 return err_set(err, ERR_FORMAT, "a PkiPath ends early, at offset", outer.at);
-            struct bytes whole = bytes_after(bytes_before(outer.in, outer.at), start);
+            struct bytes whole = bytes_from(outer.in.data + start, outer.at - start);
             if (!collateral_add_certificate(c, whole, err))
                 return false;
         }

@@ -146,7 +146,7 @@ static bool add_one_text(struct collateral *c, const json_t *value, struct err *
 {
     struct bytes text = bytes_from(json_string_value(value), json_string_length(value));
 
-    while (text.size != 0 && memchr(" \t\r\n", text.data[0], 4) != NULL)
+    while (text.size != 0 && text.data[0] <= ' ') /* white space, or what no JSON begins with */
         text = bytes_after(text, 1);
     /* JSON within JSON once, not for ever: the inner text has no such keys */
     if (text.size != 0 && text.data[0] == '{') {

@@ -242,14 +242,58 @@ static bool find_name(X509 *x509, struct arena *arena, struct bytes *out)
     return ok;
 }
 
+/* The extensions that the profile has, beside the identity, and whether they are critical. */
+static const struct {
+    int nid;
+    bool is_critical;
+} extensions[] = {
+    {NID_basic_constraints, true},
+    {NID_key_usage, true},
+    {NID_ext_key_usage, false},
+    {NID_subject_key_identifier, false},
+    {NID_authority_key_identifier, false},
+    {NID_subject_alt_name, false},
+    {NID_crl_distribution_points, false},
+};
+
+/* Each of them once, the identity once and not critical (find_identity found it), and no other. */
+static bool has_extensions(X509 *x509)
+{
+    for (size_t i = 0; i < COUNT_OF(extensions); i++) {
+        int at = X509_get_ext_by_NID(x509, extensions[i].nid, -1);
+        if (at < 0 || X509_get_ext_by_NID(x509, extensions[i].nid, at) >= 0 ||
+            (X509_EXTENSION_get_critical(X509_get_ext(x509, at)) != 0) != extensions[i].is_critical)
+            return false;
+    }
+    return X509_get_ext_count(x509) == (int)COUNT_OF(extensions) + 1;
+}
+
+static bool has_two_purposes(X509 *x509)
+{
+    EXTENDED_KEY_USAGE *usage = X509_get_ext_d2i(x509, NID_ext_key_usage, NULL, NULL);
+    bool ok = usage != NULL && sk_ASN1_OBJECT_num(usage) == 2;
+
+    sk_ASN1_OBJECT_pop_free(usage, ASN1_OBJECT_free);
+    return ok && X509_get_extended_key_usage(x509) == (XKU_SSL_SERVER | XKU_SSL_CLIENT);
+}
+
 static bool has_usage(X509 *x509)
 {
-    return X509_get_version(x509) == X509_VERSION_3 &&
+    return X509_get_version(x509) == X509_VERSION_3 && has_extensions(x509) &&
            (X509_get_extension_flags(x509) &
             (EXFLAG_CA | EXFLAG_INVALID | EXFLAG_CRITICAL | EXFLAG_KUSAGE | EXFLAG_XKUSAGE)) ==
                (EXFLAG_KUSAGE | EXFLAG_XKUSAGE) &&
-           X509_get_key_usage(x509) == KU_DIGITAL_SIGNATURE &&
-           X509_get_extended_key_usage(x509) == (XKU_SSL_SERVER | XKU_SSL_CLIENT);
+           X509_get_key_usage(x509) == KU_DIGITAL_SIGNATURE && has_two_purposes(x509) &&
+           X509_get_signature_nid(x509) == NID_ecdsa_with_SHA256;
+}
+
+static bool has_a_lifetime(X509 *x509)
+{
+    int days, seconds;
+
+    return ASN1_TIME_diff(&days, &seconds, X509_get0_notBefore(x509), X509_get0_notAfter(x509)) ==
+               1 &&
+           days >= 0 && seconds >= 0 && (int64_t)days * 86400 + seconds <= LIFETIME_MAX;
 }
 
 /* Whether the URI is the name that the identity has in its trust domain. */
@@ -279,6 +323,7 @@ bool identity_certificate_parse(X509 *certificate, struct arena *arena,
                                 struct identity_certificate *out, struct err *err)
 {
     struct identity_certificate c = {.space = IDENTITY_OF_BROCH};
+    struct identity_key key;
     struct bytes der;
     uint8_t *spki = NULL;
 
@@ -288,6 +333,8 @@ bool identity_certificate_parse(X509 *certificate, struct arena *arena,
         return err_set(err, ERR_INVALID, "the certificate's identity is malformed", ERR_NO_AT);
     if (!has_usage(certificate))
         return err_set(err, ERR_INVALID, "the certificate's usage is not a keep's", ERR_NO_AT);
+    if (!has_a_lifetime(certificate))
+        return err_set(err, ERR_INVALID, "the certificate lasts longer than 90 days", ERR_NO_AT);
     if (!find_name(certificate, arena, &c.name) || !name_agrees(&c))
         return err_set(err, ERR_INVALID, "the certificate's name and its identity do not agree",
                        ERR_NO_AT);
@@ -296,6 +343,8 @@ bool identity_certificate_parse(X509 *certificate, struct arena *arena,
     OPENSSL_free(spki);
     if (!ok)
         return err_set(err, ERR_MEMORY, "no memory for a certificate's key", ERR_NO_AT);
+    if (!identity_key_parse(c.spki, &key, err))
+        return err_set(err, ERR_INVALID, "the certificate's key is not a keep's", ERR_NO_AT);
     *out = c;
     return true;
 }

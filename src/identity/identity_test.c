@@ -471,9 +471,48 @@ static void is_for_mail(X509 *x509)
     replace(x509, NID_ext_key_usage, "serverAuth,clientAuth,emailProtection");
 }
 
+static void no_list(X509 *x509)
+{
+    without(x509, NID_crl_distribution_points);
+}
+
+static void no_constraints(X509 *x509)
+{
+    without(x509, NID_basic_constraints);
+}
+
+static void usage_is_not_critical(X509 *x509)
+{
+    replace(x509, NID_key_usage, "digitalSignature");
+}
+
+static void has_an_unknown_purpose(X509 *x509)
+{
+    replace(x509, NID_ext_key_usage, "serverAuth,clientAuth,1.2.3.4");
+}
+
+static void says_more(X509 *x509)
+{
+    X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_netscape_comment, "more");
+
+    assert_int_equal(X509_add_ext(x509, e, 0), 1);
+    X509_EXTENSION_free(e);
+}
+
+static void lasts_a_year(X509 *x509)
+{
+    assert_non_null(X509_time_adj_ex(X509_getm_notAfter(x509), 365, 0, NULL));
+}
+
 static void what_breaks_the_profile_is_no_identity(void **state)
 {
     (void)state;
+    assert_broken(no_list, ERR_INVALID);
+    assert_broken(no_constraints, ERR_INVALID);
+    assert_broken(usage_is_not_critical, ERR_INVALID);
+    assert_broken(has_an_unknown_purpose, ERR_INVALID);
+    assert_broken(says_more, ERR_INVALID);
+    assert_broken(lasts_a_year, ERR_INVALID);
     assert_broken(no_identity, ERR_NOT_FOUND);
     assert_broken(two_identities, ERR_INVALID);
     assert_broken(other_name, ERR_INVALID);

@@ -27,6 +27,8 @@ IDENTITY = der(0x30, b"\x02\x01\x01", CLAIMS, b"\x0a\x01\x02", der(0x04, b"\xee"
                der(0x81, b"\x07\x08"), der(0x82, b"UpToDate"), b"\x01\x01\x00")
 EXTENSIONS = {"basicConstraints": "critical,CA:FALSE", "keyUsage": "critical,digitalSignature",
               "extendedKeyUsage": "serverAuth,clientAuth", "subjectAltName": f"URI:{NAME}",
+              "subjectKeyIdentifier": "hash", "authorityKeyIdentifier": "keyid:always",
+              "crlDistributionPoints": "URI:https://steward.example/v1/crl",
               f"{ARC}.3": "DER:" + IDENTITY.hex(":")}
 
 
@@ -71,6 +73,9 @@ def test_certificate(openssl_req, broch):
     ("subjectAltName", "URI:spiffe://example.org/keep/platform", "the certificate's name and its identity do not agree"),
     ("subjectAltName", f"URI:{NAME},DNS:bank.example", "the certificate's name and its identity do not agree"),
     ("keyUsage", "critical,digitalSignature,keyCertSign", "the certificate's usage is not a keep's"),
+    ("keyUsage", "digitalSignature", "the certificate's usage is not a keep's"),
+    ("extendedKeyUsage", "serverAuth,clientAuth,1.2.3.4", "the certificate's usage is not a keep's"),
+    ("nsComment", "something else", "the certificate's usage is not a keep's"),
     ("basicConstraints", "critical,CA:TRUE", "the certificate's usage is not a keep's"),
     (f"{ARC}.3", "DER:" + (IDENTITY + b"\0").hex(":"), "the certificate's identity is malformed"),
 ])
