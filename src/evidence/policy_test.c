@@ -181,6 +181,137 @@ static void what_is_wrong_is_named(void **state)
     assert_refused("[snp", 1, 5, "expected ']' after the table's name, found end of file");
 }
 
+/* ---- Enarx's keys ---- */
+
+#define D48(x) \
+    x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x
+#define D32(x) x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x x
+
+static bool is_filled(struct bytes b, uint8_t with)
+{
+    for (size_t i = 0; i < b.size; i++) {
+        if (b.data[i] != with)
+            return false;
+    }
+    return b.size != 0;
+}
+
+static void enarx_keys_of_snp(void **state)
+{
+    (void)state;
+    parse(
+        "[snp]\n"
+        "signer = [\"" D48("01") "\"]\nhash = [\"" D48(
+            "02") "\"]\n"
+                  "hash_blacklist = [\"" D48("03") "\"]\nid_key_digest = [\"" D48(
+                      "04") "\"]\n"
+                            "id_key_digest_blacklist = [\"" D48(
+                                "05") "\"]\nabi = \">= 1.51\"\n"
+                                      "policy_flags = [\"SMT\"]\nplatform_info_flags = \"TSME\"\n");
+    assert_true(is_filled(policy.snp.author_keys.items[0], 1));
+    assert_true(is_filled(policy.snp.measurements.items[0], 2));
+    assert_true(is_filled(policy.snp.measurements_denied.items[0], 3));
+    assert_true(is_filled(policy.snp.id_keys.items[0], 4));
+    assert_true(is_filled(policy.snp.id_keys_denied.items[0], 5));
+    assert_int_equal(policy.snp.abi_min[0], 1);
+    assert_int_equal(policy.snp.abi_min[1], 51);
+    assert_int_equal(policy.snp.policy_forbidden, SNP_POLICY_SINGLE_SOCKET);
+    assert_int_equal(policy.snp.platform_required, 2);
+    assert_false(policy.debug || policy.any_workload);
+}
+
+static void enarx_keys_of_sgx(void **state)
+{
+    (void)state;
+    parse(
+        "[sgx]\nenclave_security_version = 3\nenclave_product_id = 7\n"
+        "signer = [\"" D32("01") "\"]\nhash = [\"" D32(
+            "02") "\"]\n"
+                  "hash_blacklist = [\"" D32("03") "\"]\nfeatures = [\"CET\", \"KSS\"]\n"
+                                                   "misc_select = [\"EXINFO\"]\nallowed_advisories "
+                                                   "= [\"INTEL-SA-00289\"]\n");
+    assert_true(is_filled(policy.sgx.signers[0].mrsigner, 1));
+    assert_false(policy.sgx.signers[0].any_product);
+    assert_int_equal(policy.sgx.signers[0].product, 7);
+    assert_int_equal(policy.sgx.signers[0].svn_min, 3);
+    assert_true(is_filled(policy.sgx.mrenclaves.items[0], 2));
+    assert_true(is_filled(policy.sgx.mrenclaves_denied.items[0], 3));
+    assert_int_equal(policy.sgx.attributes_allowed, 1u << 6 | 1u << 7);
+    assert_int_equal(policy.sgx.misc_allowed, 1);
+    assert_true(bytes_is(policy.intel.advisories[0].id, "INTEL-SA-00289"));
+    /* Enarx's Steward then took any status; ours does not */
+    assert_int_equal(policy.intel.tcb_statuses, 1u << TCB_UP_TO_DATE);
+    parse("[sgx]\nsigner = [\"" D32("01") "\"]\n");
+    assert_true(policy.sgx.signers[0].any_product);
+}
+
+static void what_enarx_meant_otherwise_is_refused(void **state)
+{
+    (void)state;
+    assert_refused("[snp]\nhash = [\"" D48("02") "\"]\nmeasurements = []\n", 2, 8,
+                   "'hash' and 'measurements' say the same; one of them is enough");
+    assert_refused("[sgx]\nsigners = []\nsigner = []\n", 3, 10,
+                   "'signer' and 'signers' say the same; one of them is enough");
+    assert_refused("[snp]\nhash = [\"" D48("02") "\"]\nhash_blacklist = [\"" D48("02") "\"]\n", 1,
+                   2, "a digest is both allowed and denied");
+    assert_refused(
+        "[sgx]\nmrenclaves = [\"" D32("02") "\"]\nmrenclaves_denied = [\"" D32("02") "\"]\n", 1, 2,
+        "a digest is both allowed and denied");
+    assert_refused("[snp]\nhash = [\"0102\"]\n", 2, 9, "expected 48 bytes in hexadecimal");
+    assert_refused("[snp]\nabi = \"^1.51\"\n", 2, 7,
+                   "only requirements such as \">=1.51\" are understood here");
+    assert_refused("[snp]\nabi = \">=1\"\n", 2, 7, "expected a version of 2 numbers");
+    assert_refused("[snp]\npolicy_flags = [\"Debug\"]\n", 2, 16,
+                   "Debug is accepted by debug = true alone");
+    assert_refused("[sgx]\nfeatures = [\"Debug\"]\n", 2, 12,
+                   "Debug is accepted by debug = true alone");
+    assert_refused("[snp]\nplatform_info_flags = \"SMT\"\n", 2, 23, "expected \"SME\" or \"TSME\"");
+    assert_refused("[sgx]\nenclave_product_id = 1\n", 2, 22,
+                   "this is said of images by their signer, and there is no 'signer'");
+    assert_refused("[sgx]\nsigner = [\"" D32("01") "\"]\nenclave_product_id = 65536\n", 3, 22,
+                   "the number must be 0 to 65535");
+}
+
+/* ---- in words ---- */
+
+static const char *explain(const char *text)
+{
+    struct writer w = writer_growable(&arena, 1 << 20);
+    struct bytes out;
+    struct err err;
+
+    parse(text);
+    evidence_policy_explain(&w, &policy);
+    writer_u8(&w, '\0');
+    assert_true(writer_done(&w, &out, &err));
+    return (const char *)out.data;
+}
+
+static void a_policy_is_explained(void **state)
+{
+    (void)state;
+    const char *nothing = explain("");
+    assert_non_null(strstr(nothing, "AMD SEV-SNP\n  Nothing is accepted: [snp] measurements names "
+                                    "no image.\n"));
+    assert_non_null(strstr(nothing, "Intel SGX\n  Nothing is accepted: [sgx] mrenclaves names no "
+                                    "image.\n"));
+    assert_non_null(strstr(nothing, "  No security advisory may be open.\n"));
+    assert_non_null(strstr(nothing, "  Nothing that can be debugged is accepted.\n"));
+    const char *much =
+        explain("any_workload = true\ndebug = true\nrequire_crls = false\n[snp]\nhash_blacklist = "
+                "[\"" D48("ab") "\"]\nkeys = [\"vcek\", \"vlek\"]\n[sgx]\nsigner = [\"" D32(
+                    "cd") "\"]\n"
+                          "[intel]\nadvisories = [{ id = \"INTEL-SA-1\", until = 2027-01-15 }]\n");
+    assert_non_null(strstr(much, "  ANY image is accepted"));
+    assert_non_null(strstr(much, "  These launch digests are refused:\n    " D48("ab") "\n"));
+    assert_non_null(strstr(much, "DEBUG are accepted"));
+    assert_non_null(strstr(much, "Revocation lists may be MISSING"));
+    assert_non_null(strstr(much, "signed by " D32("cd") ", of ANY product, from version 0 on.\n"));
+    assert_non_null(
+        strstr(much, "  Advisory INTEL-SA-1 may be open until 2027-01-15T00:00:00Z.\n"));
+    assert_non_null(strstr(much, "a chip's key (VCEK), a cloud's key (VLEK)."));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -190,6 +321,10 @@ int main(void)
         TEST(every_key_of_snp),
         TEST(every_key_of_intel),
         TEST(what_is_wrong_is_named),
+        TEST(enarx_keys_of_snp),
+        TEST(enarx_keys_of_sgx),
+        TEST(what_enarx_meant_otherwise_is_refused),
+        TEST(a_policy_is_explained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -240,6 +240,8 @@ void service_get_metrics(void *context, struct http_request *request,
         writer_format(&w, "steward_decisions_total{code=\"%s\"} %llu\n",
                       r == REFUSAL_NONE ? "issued" : refusal_text(r)->code,
                       (unsigned long long)s->decisions[r]);
-    http_server_write_metrics(s->server, &w);
+    struct http_server *server = s->server;
+    if (server != NULL)
+        http_server_write_metrics(server, &w);
     answer(request, response, "text/plain; version=0.0.4", &w);
 }

@@ -55,7 +55,7 @@ struct service {
     struct service_options options;
     struct nonce_book *nonces;
     struct endorser *endorser;
-    struct http_server *server;
+    _Atomic(struct http_server *) server; /* NULL until it is known */
     pthread_rwlock_t revocation_lock;
     struct revocation_cache revocations;
     pthread_mutex_t lock; /* of policy, judges */

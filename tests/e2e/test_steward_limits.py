@@ -178,7 +178,7 @@ def test_memory_is_flat_under_ten_thousand_bad_requests(steward, platforms, key)
                 assert 400 <= answer.status < 500
     flood(500)
     before = memory(steward)
-    count = 10000 if FULL else 2000
+    count = 10000
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         list(pool.map(flood, [count // 4] * 4))
     assert memory(steward) - before < 4096, (before, memory(steward))
