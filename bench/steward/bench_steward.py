@@ -45,7 +45,7 @@ class Steward:
                        "--host", "localhost:0"]):
             subprocess.run([self.programs / "broch", *words], env=env, check=True, capture_output=True)
         config = self.folder / "steward.toml"
-        config.write_text(config.read_text().replace("measurements = []", f'measurements = ["{"00" * 48}"]'))
+        config.write_text(config.read_text().replace("requests_per_second", "# requests_per_second").replace("measurements = []", f'measurements = ["{"00" * 48}"]'))
         self.process = subprocess.Popen(["taskset", "-c", "0", self.programs / "broch-steward", "--config", config],
                                         stdout=subprocess.PIPE, text=True)
         self.url = "https://localhost:" + self.process.stdout.readline().strip().rpartition(":")[2]

@@ -248,11 +248,12 @@ static bool judge_workload(struct judgement *j, const struct judge_question *que
     const char *why;
     struct err err;
 
+    if (policy->unverified_as_local) /* before rules about names, which it has not proved */
+        claims->slug = (struct bytes){.size = 0};
     if (!workload_policy_admits(policy, &j->identity, question->space, &why))
         return refuse(j, REFUSAL_WORKLOAD_REFUSED, why);
-    if (claims->slug.size != 0 && !policy->unverified_as_local)
+    if (claims->slug.size != 0)
         return refuse(j, REFUSAL_SLUG_UNVERIFIED, "");
-    claims->slug = (struct bytes){.size = 0};
     return identity_name(&w, question->config->trust_domain, &j->identity, question->space, &err) ||
            refuse(j, REFUSAL_SLUG_NOT_NAMEABLE, err.msg);
 }

@@ -109,11 +109,12 @@ static bool prepare(struct parent *p, struct err *err)
 /* In the child: the signals of a program that nobody speaks to, and an end with the parent. */
 static void begin_child(const struct parent *p)
 {
-    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGHUP, SIG_IGN);
-    (void)signal(SIGINT,
-                 SIG_IGN); /* a terminal sends it to everybody; the parent says what to do */
+    /* a terminal and a service manager send these to everybody; the parent says what to do */
+    (void)signal(SIGINT, SIG_IGN);
+    (void)signal(SIGTERM, SIG_IGN);
     (void)sigprocmask(SIG_SETMASK, &p->old_signals, NULL);
 }
 
@@ -313,6 +314,6 @@ int steward_serve(const char *config_path)
     int status = end_children(&p, ok);
     close_fd(&p.listener);
     steward_setup_done(&p.setup);
-    (void)sigprocmask(SIG_SETMASK, &p.old_signals, NULL);
+    /* signals stay blocked: one more must not end what ends in good order */
     return ok && status == 0 ? 0 : 1;
 }

@@ -51,7 +51,7 @@ class Steward:
         self.platforms, self.folder, self.process = platforms, folder, None
         platforms.broch("steward", "init", folder, "--trust-domain", "example.org", "--host", "localhost:0", *words)
         self.config = folder / "steward.toml"
-        self.configure(lambda text: change(text.replace("measurements = []", f'measurements = ["{MEASUREMENT}", "{"00" * 48}"]')
+        self.configure(lambda text: change(text.replace("requests_per_second", "# requests_per_second").replace("measurements = []", f'measurements = ["{MEASUREMENT}", "{"00" * 48}"]')
                                            .replace("mrenclaves = []", f'mrenclaves = ["{MRENCLAVE}"]')))
 
     def configure(self, change):
