@@ -200,11 +200,12 @@ static void judge(struct service *s, const struct policy *policy, const struct h
         log_error("a request cannot be judged", log_err(&err));
         return;
     }
+    uint64_t version = place->version;
     judge_request(place->judge, &question, csr, http->arena, j);
     service_judge_done(s, place);
     if (j->refusal != REFUSAL_NONE)
         return;
-    if (!service_is_revoked(s, j, &is_revoked, &err)) {
+    if (!service_is_revoked(s, j, version, &is_revoked, &err)) {
         refuse(j, REFUSAL_STORE_UNAVAILABLE, "");
         log_error("revocations cannot be read", log_err(&err));
     } else if (is_revoked) {

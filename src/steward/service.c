@@ -232,13 +232,9 @@ static bool names(const struct revocation *r, const struct judgement *j)
     return false;
 }
 
-bool service_is_revoked(struct service *s, const struct judgement *j, bool *is_revoked,
-                        struct err *err)
+bool service_is_revoked(struct service *s, const struct judgement *j, uint64_t version,
+                        bool *is_revoked, struct err *err)
 {
-    uint64_t version;
-
-    if (!store_version(s->options.store, &version, err))
-        return false;
     (void)pthread_rwlock_rdlock(&s->revocation_lock);
     bool is_fresh = s->revocations.version == version;
     (void)pthread_rwlock_unlock(&s->revocation_lock);

@@ -76,9 +76,10 @@ MUST_CHECK bool service_judge(struct service *s, const struct policy *policy,
                               struct judge_place **out, struct err *err);
 void service_judge_done(struct service *s, struct judge_place *place);
 
-/* Whether a revocation names what is to be certified; as of now. ERR_IO, ERR_MEMORY. */
-MUST_CHECK bool service_is_revoked(struct service *s, const struct judgement *j, bool *is_revoked,
-                                   struct err *err);
+/* Whether a revocation names what is to be certified, as of a version of the store. ERR_IO,
+ * ERR_MEMORY. */
+MUST_CHECK bool service_is_revoked(struct service *s, const struct judgement *j, uint64_t version,
+                                   bool *is_revoked, struct err *err);
 
 /* Decides about a request, writes the audit log, and answers with what it decided. *der is the
  * certificate when the refusal is REFUSAL_NONE. */
