@@ -187,9 +187,9 @@ static void judge_revocation(struct quote_run *q)
 
     if (q->certificate == NULL || q->chain.fault != CHAIN_GOOD)
         return;
-    bool has_list = look_up(q, q->chain.root, &bad, &listed);
-    has_list = look_up(q, q->chain.intermediate, &bad, &listed) || has_list;
-    if (!has_list && !q->policy->require_crls) {
+    bool has_root = look_up(q, q->chain.root, &bad, &listed);
+    bool has_ca = look_up(q, q->chain.intermediate, &bad, &listed);
+    if (!has_root && !has_ca && !q->policy->require_crls) {
         verdict_skip(q->verdict, CHECK_QUOTE_CRL, "the policy asks for no list, and there is none");
         verdict_skip(q->verdict, CHECK_QUOTE_REVOKED, "there is no list");
         return;
@@ -197,10 +197,14 @@ static void judge_revocation(struct quote_run *q)
     (void)verdict_judge(q->verdict, CHECK_QUOTE_CRL, bad == NULL,
                         verdict_text(q->verdict, "current lists of %s and %s", q->chain.root->name,
                                      q->chain.intermediate->name),
-                        bad == NULL ? "they are" : bad);
-    (void)verdict_judge(q->verdict, CHECK_QUOTE_REVOKED, listed == NULL, "no certificate is listed",
-                        listed == NULL ? "none is"
-                                       : verdict_text(q->verdict, "%s is", listed->name));
+                        bad != NULL          ? bad
+                        : has_root && has_ca ? "they are"
+                        : has_root ? "the root's alone, which is all that the policy asks for"
+                                   : "the CA's alone, which is all that the policy asks for");
+    (void)verdict_judge(
+        q->verdict, CHECK_QUOTE_REVOKED, listed == NULL, "no certificate is listed",
+        listed == NULL ? (has_root && has_ca ? "none is" : "none is, in the list that there is")
+                       : verdict_text(q->verdict, "%s is", listed->name));
 }
 
 /* ---- signatures ---- */

@@ -211,16 +211,19 @@ static void judge_revocation(struct snp_run *s)
         return;
     /* AMD publishes one list of a product's root; should there be one of the intermediate, it
      * counts as well */
-    bool has_list = look_up(s, s->chain.root, s->policy->require_crls, &bad, &listed);
-    has_list = look_up(s, s->chain.intermediate, false, &bad, &listed) || has_list;
-    if (!has_list && !s->policy->require_crls) {
+    bool has_root = look_up(s, s->chain.root, s->policy->require_crls, &bad, &listed);
+    bool has_other = look_up(s, s->chain.intermediate, false, &bad, &listed);
+    if (!has_root && !has_other && !s->policy->require_crls) {
         verdict_skip(s->verdict, CHECK_SNP_CRL, "the policy asks for no list, and there is none");
         verdict_skip(s->verdict, CHECK_SNP_REVOKED, "there is no list");
         return;
     }
     (void)verdict_judge(s->verdict, CHECK_SNP_CRL, bad == NULL,
                         verdict_text(s->verdict, "a current list of %s", s->chain.root->name),
-                        bad == NULL ? "it" : bad);
+                        bad != NULL ? bad
+                        : has_root  ? "it"
+                                   : "one of the intermediate, and none of the root, as the policy "
+                                     "asks for neither");
     (void)verdict_judge(s->verdict, CHECK_SNP_REVOKED, listed == NULL, "no certificate is listed",
                         listed == NULL ? "none is"
                                        : verdict_text(s->verdict, "%s is", listed->name));
