@@ -26,8 +26,7 @@ static inline struct bytes bytes_from(const void *data, size_t size)
 /* Not for secrets: see secret_equal. */
 static inline bool bytes_equal(struct bytes a, struct bytes b)
 {
-    return a.size == b.size && (a.size == 0 || (a.data != NULL && b.data != NULL &&
-                                                memcmp(a.data, b.data, a.size) == 0));
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
 static inline bool bytes_is(struct bytes a, const char *text)

@@ -1,6 +1,7 @@
 /* The signing process, asked directly: what it certifies, and what it refuses whoever asks. */
 #include "support.h"
 
+#include <ftw.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <signal.h>
@@ -49,14 +50,19 @@ static int set_up(void **state)
     return 0;
 }
 
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *ftw)
+{
+    (void)status;
+    (void)kind;
+    (void)ftw;
+    return remove(path);
+}
+
 static int tear_down(void **state)
 {
-    char command[128];
-
     (void)state;
     arena_done(&arena);
-    (void)snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
+    return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 /* A process, and its exit status when it is left. */
@@ -208,7 +214,7 @@ static void it_ends_when_it_is_told_nonsense(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(nonsense); i++) {
         struct process p = start(false);
-        uint8_t kind;
+        uint8_t kind = 0;
         assert_true(ask(p.channel, bytes_of(""), &kind) && kind == SIGNER_DONE);
         assert_false(ask(p.channel, bytes_from(nonsense[i].bytes, nonsense[i].size), &kind));
         (void)close(p.channel);
@@ -221,7 +227,7 @@ static void it_refuses_what_is_cut_short(void **state)
 {
     struct process p = start(false);
     struct identity_fields fields = good_fields(false);
-    uint8_t memory[4096], kind;
+    uint8_t memory[4096], kind = 0;
     struct err err;
 
     (void)state;
