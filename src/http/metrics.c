@@ -1,90 +1,200 @@
 #include "http/metrics.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define STATUSES_MAX 24u /* of one route; further ones are counted as 0 */
+#define CELLS 16 /* pairs of method and status of one route; further ones share the last */
 
-struct route_figures {
-    struct {
-        unsigned status;
-        uint64_t count;
-    } statuses[STATUSES_MAX];
-    uint64_t count, took_ns;
+#define NS_PER_S (1000 * NS_PER_MS)
+
+/* Upper edges of the histogram, in ms. */
+static const unsigned edges_ms[] = {5, 25, 100, 500, 1000, 5000, 30000};
+
+struct cell {
+    char method[8];
+    unsigned status; /* 0: not in use */
+    uint64_t count;
+};
+
+struct row {
+    struct cell cells[CELLS];
+    uint64_t took[COUNT_OF(edges_ms)]; /* not cumulated */
+    uint64_t count, sum_ns;
 };
 
 struct metrics {
-    pthread_mutex_t lock;
-    size_t routes;
-    struct route_figures figures[];
+    pthread_mutex_t mutex;
+    const struct http_route *routes;
+    size_t route_count;
+    size_t *row_of; /* by route: routes of one name share a row */
+    uint64_t unanswered, refused_address, refused_global, crowded;
+    struct row rows[]; /* the last: no route */
 };
 
-bool metrics_new(size_t routes, struct metrics **out, struct err *err)
+static const char *row_name(const struct metrics *m, size_t i)
 {
-    struct metrics *m = calloc(1, sizeof *m + (routes + 1) * sizeof m->figures[0]);
+    if (i == m->route_count)
+        return "none";
+    return m->routes[i].name != NULL ? m->routes[i].name : m->routes[i].path;
+}
 
-    if (m == NULL)
-        return err_set(err, ERR_MEMORY, "no memory for figures", ERR_NO_AT);
-    (void)pthread_mutex_init(&m->lock, NULL);
+bool metrics_new(const struct http_route *routes, size_t route_count, struct metrics **out,
+                 struct err *err)
+{
+    struct metrics *m = calloc(1, sizeof *m + (route_count + 1) * sizeof *m->rows);
+
+    if (m != NULL)
+        m->row_of = calloc(route_count + 1, sizeof *m->row_of);
+    if (m == NULL || m->row_of == NULL) {
+        free(m);
+        return err_set(err, ERR_MEMORY, "no memory for metrics", ERR_NO_AT);
+    }
+    (void)pthread_mutex_init(&m->mutex, NULL);
     m->routes = routes;
+    m->route_count = route_count;
+    for (size_t i = 0; i <= route_count; i++) {
+        while (strcmp(row_name(m, m->row_of[i]), row_name(m, i)) != 0)
+            m->row_of[i]++;
+    }
     *out = m;
     return true;
 }
 
-void metrics_free(struct metrics *metrics)
+void metrics_free(struct metrics *m)
 {
-    if (metrics == NULL)
+    if (m == NULL)
         return;
-    (void)pthread_mutex_destroy(&metrics->lock);
-    free(metrics);
+    (void)pthread_mutex_destroy(&m->mutex);
+    free(m->row_of);
+    free(m);
 }
 
-void metrics_count(struct metrics *metrics, size_t route, unsigned status, uint64_t took_ns)
+/* A method as a label: one that anybody may invent does not get in. */
+static const char *known_method(const char *method)
 {
-    struct route_figures *f = &metrics->figures[route];
-    size_t i = 0;
+    static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
 
-    (void)pthread_mutex_lock(&metrics->lock);
-    while (i < STATUSES_MAX - 1 && f->statuses[i].count != 0 && f->statuses[i].status != status)
-        i++;
-    f->statuses[i].status = i < STATUSES_MAX - 1 ? status : 0;
-    f->statuses[i].count++;
-    f->count++;
-    f->took_ns += took_ns;
-    (void)pthread_mutex_unlock(&metrics->lock);
+    for (size_t i = 0; i < COUNT_OF(known); i++) {
+        if (strcmp(known[i], method) == 0)
+            return known[i];
+    }
+    return "other";
 }
 
-static void write_labels(struct writer *w, const struct http_route *routes, size_t i, size_t count)
+static struct cell *find_cell(struct row *row, const char *method, unsigned status)
 {
-    const char *name = i == count ? "" : routes[i].name != NULL ? routes[i].name : routes[i].path;
+    struct cell *c = row->cells;
 
-    writer_format(w, "{method=\"%s\",route=\"%s\"", i == count ? "" : routes[i].method, name);
+    for (; c < row->cells + CELLS - 1 && c->status != 0; c++) {
+        if (c->status == status && strcmp(c->method, method) == 0)
+            return c;
+    }
+    bool is_last = c == row->cells + CELLS - 1;
+    c->status = is_last ? 999 : status;
+    (void)memcpy(c->method, is_last ? "other" : method, strlen(is_last ? "other" : method) + 1);
+    return c;
 }
 
-void metrics_write(struct metrics *m, const struct http_route *routes, struct writer *w)
+void metrics_answered(struct metrics *m, const struct http_route *route, const char *method,
+                      unsigned status, uint64_t took_ns)
 {
-    (void)pthread_mutex_lock(&m->lock);
-    writer_text(w, "# HELP http_requests_total Requests answered.\n"
-                   "# TYPE http_requests_total counter\n");
-    for (size_t i = 0; i <= m->routes; i++) {
-        for (size_t k = 0; k < STATUSES_MAX && m->figures[i].statuses[k].count != 0; k++) {
-            writer_text(w, "http_requests_total");
-            write_labels(w, routes, i, m->routes);
-            writer_format(w, ",status=\"%u\"} %llu\n", m->figures[i].statuses[k].status,
-                          (unsigned long long)m->figures[i].statuses[k].count);
+    size_t place = route != NULL ? (size_t)(route - m->routes) : m->route_count;
+    struct row *row = &m->rows[m->row_of[place]];
+
+    (void)pthread_mutex_lock(&m->mutex);
+    find_cell(row, known_method(method), status)->count++;
+    row->count++;
+    row->sum_ns += took_ns;
+    for (size_t i = 0; i < COUNT_OF(edges_ms); i++) {
+        if (took_ns <= edges_ms[i] * NS_PER_MS) {
+            row->took[i]++;
+            break;
         }
     }
-    writer_text(w, "# HELP http_request_seconds Time from a request's first header to its answer.\n"
-                   "# TYPE http_request_seconds summary\n");
-    for (size_t i = 0; i <= m->routes; i++) {
-        const struct route_figures *f = &m->figures[i];
-        writer_text(w, "http_request_seconds_sum");
-        write_labels(w, routes, i, m->routes);
-        writer_format(w, "} %llu.%09llu\n", (unsigned long long)(f->took_ns / 1000000000u),
-                      (unsigned long long)(f->took_ns % 1000000000u));
-        writer_text(w, "http_request_seconds_count");
-        write_labels(w, routes, i, m->routes);
-        writer_format(w, "} %llu\n", (unsigned long long)f->count);
+    (void)pthread_mutex_unlock(&m->mutex);
+}
+
+static void count_one(struct metrics *m, uint64_t *counter)
+{
+    (void)pthread_mutex_lock(&m->mutex);
+    ++*counter;
+    (void)pthread_mutex_unlock(&m->mutex);
+}
+
+void metrics_unanswered(struct metrics *m)
+{
+    count_one(m, &m->unanswered);
+}
+
+void metrics_refused(struct metrics *m, bool is_global)
+{
+    count_one(m, is_global ? &m->refused_global : &m->refused_address);
+}
+
+void metrics_crowded(struct metrics *m)
+{
+    count_one(m, &m->crowded);
+}
+
+static void write_requests(const struct metrics *m, struct writer *w)
+{
+    writer_text(w, "# TYPE broch_http_requests_total counter\n");
+    for (size_t i = 0; i <= m->route_count; i++) {
+        for (const struct cell *c = m->rows[i].cells; c < m->rows[i].cells + CELLS; c++) {
+            if (c->status != 0)
+                writer_format(w,
+                              "broch_http_requests_total{route=\"%s\",method=\"%s\","
+                              "status=\"%u\"} %" PRIu64 "\n",
+                              row_name(m, i), c->method, c->status, c->count);
+        }
     }
-    (void)pthread_mutex_unlock(&m->lock);
+}
+
+/* Seconds as a decimal, without floating point. */
+static void write_seconds(struct writer *w, uint64_t ns)
+{
+    writer_format(w, "%" PRIu64 ".%09" PRIu64, ns / NS_PER_S, ns % NS_PER_S);
+}
+
+static void write_times(const struct metrics *m, struct writer *w)
+{
+    static const char name[] = "broch_http_request_seconds";
+
+    writer_format(w, "# TYPE %s histogram\n", name);
+    for (size_t i = 0; i <= m->route_count; i++) {
+        const struct row *row = &m->rows[i];
+        uint64_t count = 0;
+        if (row->count == 0)
+            continue;
+        for (size_t k = 0; k < COUNT_OF(edges_ms); k++) {
+            count += row->took[k];
+            writer_format(w, "%s_bucket{route=\"%s\",le=\"%u.%03u\"} %" PRIu64 "\n", name,
+                          row_name(m, i), edges_ms[k] / 1000, edges_ms[k] % 1000, count);
+        }
+        writer_format(w, "%s_bucket{route=\"%s\",le=\"+Inf\"} %" PRIu64 "\n", name, row_name(m, i),
+                      row->count);
+        writer_format(w, "%s_count{route=\"%s\"} %" PRIu64 "\n", name, row_name(m, i), row->count);
+        writer_format(w, "%s_sum{route=\"%s\"} ", name, row_name(m, i));
+        write_seconds(w, row->sum_ns);
+        writer_u8(w, '\n');
+    }
+}
+
+void metrics_write(struct metrics *m, struct writer *w)
+{
+    (void)pthread_mutex_lock(&m->mutex);
+    write_requests(m, w);
+    write_times(m, w);
+    writer_format(w,
+                  "# TYPE broch_http_requests_unanswered_total counter\n"
+                  "broch_http_requests_unanswered_total %" PRIu64 "\n"
+                  "# TYPE broch_http_rate_refusals_total counter\n"
+                  "broch_http_rate_refusals_total{rate=\"address\"} %" PRIu64 "\n"
+                  "broch_http_rate_refusals_total{rate=\"global\"} %" PRIu64 "\n"
+                  "# TYPE broch_http_connections_refused_total counter\n"
+                  "broch_http_connections_refused_total %" PRIu64 "\n",
+                  m->unanswered, m->refused_address, m->refused_global, m->crowded);
+    (void)pthread_mutex_unlock(&m->mutex);
 }

@@ -1,121 +1,135 @@
 #include "support.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <stdio.h>
-
 #include "http/rate.h"
 
-#define S UINT64_C(1000000000)
+#define SECOND UINT64_C(1000000000)
 
-static struct sockaddr_storage address_of(const char *text)
+static struct address_key key_of(uint32_t number)
 {
-    struct sockaddr_storage out = {.ss_family = AF_INET};
-    struct sockaddr_in in = {.sin_family = AF_INET};
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+    struct address_key key = {.bytes = {0}};
 
-    if (inet_pton(AF_INET, text, &in.sin_addr) == 1) {
-        memcpy(&out, &in, sizeof in);
-    } else {
-        assert_int_equal(inet_pton(AF_INET6, text, &in6.sin6_addr), 1);
-        memcpy(&out, &in6, sizeof in6);
-    }
-    return out;
+    memcpy(key.bytes, &number, sizeof number);
+    return key;
 }
 
-/* How many of so many requests at one time are admitted. */
-static size_t admitted(struct rate *rate, const char *text, size_t count, uint64_t now_ns)
+static struct rate_table *new_table(unsigned rate, unsigned burst)
 {
-    struct sockaddr_storage address = address_of(text);
-    size_t n = 0;
-
-    for (size_t i = 0; i < count; i++)
-        n += rate_admits(rate, (const struct sockaddr *)&address, now_ns);
-    return n;
-}
-
-static struct rate *new_rate(unsigned address, unsigned all)
-{
-    struct rate *rate;
+    struct rate_table *table = NULL;
     struct err err;
 
-    assert_true(rate_new((struct http_rate){.rate = address, .burst = 2 * address},
-                         (struct http_rate){.rate = all, .burst = 2 * all}, &rate, &err));
-    return rate;
+    assert_true(rate_table_new((struct http_rate){.rate = rate, .burst = burst}, 42, &table, &err));
+    return table;
 }
 
-static void an_address_has_its_rate_after_its_burst(void **state)
+static unsigned take_all(struct rate_table *table, uint32_t number, uint64_t now)
 {
-    struct rate *rate = new_rate(10, 0);
+    struct address_key key = key_of(number);
+    unsigned count = 0, wait;
 
-    (void)state;
-    assert_int_equal(admitted(rate, "192.0.2.1", 100, S), 20);
-    assert_int_equal(admitted(rate, "192.0.2.1", 100, S + S / 10), 1);
-    assert_int_equal(admitted(rate, "192.0.2.2", 100, S), 20); /* another's is its own */
-    assert_int_equal(admitted(rate, "192.0.2.1", 100, 2 * S), 9);
-    assert_int_equal(admitted(rate, "192.0.2.1", 100, 100 * S), 20);
-    rate_free(rate);
+    while (count < 100000 && rate_table_take(table, &key, now, &wait))
+        count++;
+    return count;
 }
 
-static void an_ipv6_address_counts_as_its_network(void **state)
+static void a_burst_then_the_rate(void **state)
 {
-    struct rate *rate = new_rate(5, 0);
+    struct rate_table *table = new_table(2, 5);
+    struct address_key key = key_of(1);
+    unsigned wait = 0;
 
     (void)state;
-    assert_int_equal(admitted(rate, "2001:db8:0:1::1", 10, S), 10);
-    assert_int_equal(admitted(rate, "2001:db8:0:1:ffff::2", 10, S), 0);
-    assert_int_equal(admitted(rate, "2001:db8:0:2::1", 10, S), 10);
-    /* an IPv4 address in an IPv6 one's clothes is itself */
-    assert_int_equal(admitted(rate, "192.0.2.1", 10, S), 10);
-    assert_int_equal(admitted(rate, "::ffff:192.0.2.1", 10, S), 0);
-    rate_free(rate);
+    assert_int_equal(take_all(table, 1, SECOND), 5);
+    assert_false(rate_table_take(table, &key, SECOND, &wait));
+    assert_int_equal(wait, 1);
+    /* half a second brings one; one nanosecond less, none */
+    assert_false(rate_table_take(table, &key, SECOND + SECOND / 2 - 1, &wait));
+    assert_true(rate_table_take(table, &key, SECOND + SECOND / 2, &wait));
+    assert_false(rate_table_take(table, &key, SECOND + SECOND / 2, &wait));
+    /* and a long rest no more than the burst */
+    assert_int_equal(take_all(table, 1, 1000 * SECOND), 5);
+    rate_table_free(table);
 }
 
-static void all_together_have_one_too(void **state)
+static void addresses_do_not_share(void **state)
 {
-    struct rate *rate = new_rate(10, 15);
+    struct rate_table *table = new_table(1, 3);
 
     (void)state;
-    assert_int_equal(admitted(rate, "192.0.2.1", 100, S), 20);
-    assert_int_equal(admitted(rate, "192.0.2.2", 100, S), 10);
-    assert_int_equal(admitted(rate, "192.0.2.3", 100, S), 0);
-    rate_free(rate);
+    assert_int_equal(take_all(table, 1, SECOND), 3);
+    assert_int_equal(take_all(table, 2, SECOND), 3);
+    assert_int_equal(take_all(table, 1, SECOND), 0);
+    rate_table_free(table);
 }
 
-static void without_a_rate_everybody_is_admitted(void **state)
+static void no_rate_is_no_limit(void **state)
 {
-    struct rate *rate = new_rate(0, 0);
+    struct rate_table *table = new_table(0, 1);
 
     (void)state;
-    assert_int_equal(admitted(rate, "192.0.2.1", 1000, S), 1000);
-    assert_true(rate_admits(rate, NULL, S));
-    rate_free(rate);
+    assert_int_equal(take_all(table, 1, SECOND), 100000);
+    rate_table_free(table);
 }
 
-/* A flood from many addresses does not give one that asks much its burst again and again. */
-static void strangers_do_not_reset_a_bucket_that_is_in_use(void **state)
+static void without_burst_the_rate_is_the_burst(void **state)
 {
-    struct rate *rate = new_rate(1, 0);
-    char text[32];
+    struct rate_table *table = new_table(7, 0);
 
     (void)state;
-    assert_int_equal(admitted(rate, "192.0.2.1", 10, S), 2);
-    for (unsigned i = 0; i < 2000; i++) {
-        (void)snprintf(text, sizeof text, "10.0.%u.%u", i / 250, i % 250);
-        assert_true(admitted(rate, text, 1, S) == 1);
+    assert_int_equal(take_all(table, 1, SECOND), 7);
+    rate_table_free(table);
+}
+
+/* Many addresses that ask once do not make the table forget one that has nothing left. */
+static void empty_buckets_are_kept_in_a_flood(void **state)
+{
+    struct rate_table *table = new_table(1, 10);
+    unsigned wait;
+
+    (void)state;
+    assert_int_equal(take_all(table, 1, SECOND), 10);
+    for (uint32_t i = 2; i < 10 * RATE_TABLE_BUCKETS; i++) {
+        struct address_key key = key_of(i);
+        assert_true(rate_table_take(table, &key, SECOND, &wait));
     }
-    assert_int_equal(admitted(rate, "192.0.2.1", 10, S), 0);
-    rate_free(rate);
+    assert_int_equal(take_all(table, 1, SECOND), 0);
+    rate_table_free(table);
+}
+
+static void a_clock_may_stand_or_jump(void **state)
+{
+    struct rate_bucket bucket = {.level = 0};
+    const struct http_rate rate = {.rate = UINT32_MAX, .burst = UINT32_MAX};
+    unsigned wait;
+
+    (void)state;
+    assert_true(rate_bucket_take(&bucket, rate, 0, &wait));
+    assert_true(rate_bucket_take(&bucket, rate, UINT64_MAX, &wait)); /* saturates */
+    assert_true(rate_bucket_take(&bucket, rate, 5, &wait));          /* backwards: no gain */
+    assert_true(bucket.level < (uint64_t)UINT32_MAX * SECOND);
+}
+
+static void the_wait_is_rounded_up(void **state)
+{
+    struct rate_bucket bucket = {.level = 0};
+    const struct http_rate rate = {.rate = 1, .burst = 1};
+    unsigned wait = 0;
+
+    (void)state;
+    assert_true(rate_bucket_take(&bucket, rate, SECOND, &wait));
+    assert_false(rate_bucket_take(&bucket, rate, SECOND + 1, &wait));
+    assert_int_equal(wait, 1);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_address_has_its_rate_after_its_burst),
-        cmocka_unit_test(an_ipv6_address_counts_as_its_network),
-        cmocka_unit_test(all_together_have_one_too),
-        cmocka_unit_test(without_a_rate_everybody_is_admitted),
-        cmocka_unit_test(strangers_do_not_reset_a_bucket_that_is_in_use),
+        cmocka_unit_test(a_burst_then_the_rate),
+        cmocka_unit_test(addresses_do_not_share),
+        cmocka_unit_test(no_rate_is_no_limit),
+        cmocka_unit_test(without_burst_the_rate_is_the_burst),
+        cmocka_unit_test(empty_buckets_are_kept_in_a_flood),
+        cmocka_unit_test(a_clock_may_stand_or_jump),
+        cmocka_unit_test(the_wait_is_rounded_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

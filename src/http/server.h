@@ -1,8 +1,15 @@
 /* An HTTPS server within limits: every part of a request has a largest size and a longest time, and
  * every error is JSON. libmicrohttpd does HTTP/1.1, GnuTLS does TLS 1.3.
  *
- * A request is answered by the first route whose path it has, on a worker's thread, which may wait
- * for files and other processes. What is given to a handler lives until it returns. */
+ * A request is answered by the first route whose path and method it has, on a worker's thread,
+ * which may wait for files and other processes. What is given to a handler lives until the answer
+ * is sent, but a header's value only until it returns.
+ *
+ * Errors that the server itself answers: 400 "malformed", 404 "not-found", 405
+ * "method-not-allowed", 413 "body-too-large", 415 "media-type", 429 "too-many-requests", 431
+ * "headers-too-large", 500 "internal", 503 "busy" and "stopping". What is hardly HTTP at all
+ * libmicrohttpd answers, with HTML.
+ */
 #pragma once
 
 #include "base/base.h"
@@ -12,7 +19,7 @@
 #define HTTP_MESSAGE_MAX 400
 
 struct http_request {
-    const char *method, *path;            /* the path without its query, percent-decoded */
+    const char *method, *path;            /* the path without its query, decoded by nobody */
     const char *query;                    /* what follows '?'; "" */
     char client[HTTP_ADDRESS_SIZE];       /* numeric, without a port */
     struct bytes body;                    /* whole; empty when the route takes it in parts */
@@ -93,9 +100,11 @@ struct http_server_options {
     unsigned threads;              /* that speak HTTP; 0: 2 */
     unsigned workers;              /* that answer; 0: 8 */
     unsigned connections_max;      /* 0: 1000; further ones wait */
-    unsigned address_connections;  /* of one address; 0: 100; further ones are closed */
+    unsigned address_connections;  /* of one IPv4 address or IPv6 /64; 0: 100; others are closed */
     unsigned header_max;           /* bytes of request line and headers; 0: 16 KiB */
     unsigned request_timeout_ms;   /* for a whole request to arrive; 0: 30 s */
+    unsigned answer_rate;          /* bytes a second that a client must read, beside the time of
+                                      a request; 0: 16 KiB */
     unsigned idle_timeout_s;       /* of a connection; 0: 60 s */
     struct http_rate address_rate; /* of one IPv4 address or IPv6 /64; beyond: 429 */
     struct http_rate global_rate;  /* of all; beyond: 429 */
@@ -104,14 +113,16 @@ struct http_server_options {
 
 struct http_server;
 
-/* Starts to serve. ERR_CRYPTO: certificate and key do not fit; ERR_IO, ERR_MEMORY. */
+/* Starts to serve. ERR_CRYPTO: certificate and key do not fit; ERR_IO, ERR_MEMORY; the listener is
+ * then closed. The program ignores SIGPIPE. */
 MUST_CHECK bool http_server_start(const struct http_server_options *options,
                                   struct http_server **out, struct err *err);
 /* Takes no more connections and waits until those that are asking have their answer, at most so
- * long; then stops and frees. NULL is nothing. */
+ * long; then stops and frees. A handler that runs is waited for even longer, since it uses what is
+ * to be freed; requests that wait for a worker are answered with 503. NULL is nothing. */
 void http_server_stop(struct http_server *server, unsigned drain_ms);
-/* Prometheus text: requests by route, method and status, seconds that they took, connections,
- * refusals for their rate. */
+/* Prometheus text: requests by route, method and status, seconds from their first line to their
+ * answer's beginning, connections, refusals for their rate. */
 void http_server_write_metrics(struct http_server *server, struct writer *w);
 
 /* A socket that listens: "127.0.0.1:8443", "[::]:8443"; port 0: any, *port says which (NULL: who

@@ -1,20 +1,36 @@
-/* Ends connections whose request takes too long to arrive, however busy they look. Private. */
+/* The connections and their clocks. libmicrohttpd ends a connection that is silent; one that sends
+ * a byte now and then it would keep for ever, so a thread here shuts down the sockets of those
+ * whose request, or whose reading of the answer, takes too long. Private to the room; any thread.
+ */
 #pragma once
 
-#include "base/base.h"
+#include "http/address.h"
 
 struct watch;
-struct watched;
+struct watch_link; /* a connection */
 
-/* Starts a thread. ERR_MEMORY. */
-MUST_CHECK bool watch_new(struct watch **out, struct err *err);
-/* Every connection must have been removed. */
-void watch_free(struct watch *watch);
+/* tick_ms: how late a deadline may be noticed. ERR_MEMORY, ERR_IO. */
+MUST_CHECK bool watch_start(unsigned tick_ms, struct watch **out, struct err *err);
+/* Ends the thread. There are no connections any more, or nobody will touch them. */
+void watch_stop(struct watch *watch);
 
-/* A connection that shall end at the deadline. NULL: no memory. The socket stays open until it is
- * removed. */
-struct watched *watch_add(struct watch *watch, int fd, struct deadline deadline);
-void watch_set(struct watch *watch, struct watched *watched, struct deadline deadline);
-void watch_remove(struct watch *watch, struct watched *watched);
-/* How many there are. */
+/* A connection begins and ends; between the two its descriptor is open. NULL: no memory. */
+struct watch_link *watch_open(struct watch *watch, int fd, const struct sockaddr *from,
+                              struct deadline deadline);
+void watch_close(struct watch_link *link);
+
+/* Its socket is shut down when the deadline passes. */
+void watch_set_deadline(struct watch_link *link, struct deadline deadline);
+/* As before, but never later than the deadline that there is. */
+void watch_hasten(struct watch_link *link, struct deadline deadline);
+/* After its end, what the client still sends is read for a while, so that it sees the answer. */
+void watch_linger(struct watch_link *link);
+
+/* Constant while the connection lives. */
+const struct address_key *watch_key(const struct watch_link *link);
+const char *watch_text(const struct watch_link *link);
+
+/* How many there are of an address; of all; how many were shut down. */
+size_t watch_count_of(struct watch *watch, const struct address_key *key);
 size_t watch_count(struct watch *watch);
+uint64_t watch_cut_count(struct watch *watch);

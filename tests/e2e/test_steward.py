@@ -412,7 +412,7 @@ def test_metrics(steward, key):
     text = steward.ask("GET", "/metrics")[2].decode()
     assert 'steward_decisions_total{code="issued"} 1\n' in text
     assert 'steward_decisions_total{code="evidence-refused"} 1\n' in text
-    assert 'http_requests_total{method="POST",route="/v1/attest",status="403"} 1\n' in text
+    assert 'broch_http_requests_total{route="/v1/attest",method="POST",status="403"} 1\n' in text
     for line in text.splitlines():
         assert line.startswith("# ") or re.fullmatch(r'\w+(\{[^}]*\})? [\d.]+', line), line
 
@@ -590,7 +590,7 @@ def test_sigterm_answers_what_was_asked(steward, platforms, everybody):
     (("trust_domain = \"example.org\"", ""), "trust_domain is missing"),
     (("trust_domain = \"example.org\"", "trust_domain = \"Example\""), "line 4, column 16: a trust domain has"),
     (("url = \"https", "url = \"http"), "https://"),
-    (("listen = \"127.0.0.1:0\"", "listen = \"localhost:0\""), "numeric"),
+    (("listen = \"127.0.0.1:0\"", "listen = \"localhost:0\""), "no ADDRESS:PORT"),
     (("\"nonce-key\"", "\"root.pem\""), "root.pem': no key of 32 bytes"),
     (("\"server.pem\"", "\"absent.pem\""), "absent.pem': cannot open"),
     (("\"ca-key.pem\"", "\"server-key.pem\""), "the CA's key is not that of its certificate"),

@@ -205,7 +205,7 @@ def test_rates_are_limited(platforms, tmp_path):
         assert refused[1] == "1" and json.loads(refused[2])["error"]["code"] == "too-many-requests"
         time.sleep(1.1)
         assert limited.ask("GET", "/v1/ca.pem")[0] == 200
-        assert "http_too_many_requests_total" in limited.ask("GET", "/metrics")[2].decode()
+        assert "broch_http_rate_refusals_total{rate=\"address\"} " in limited.ask("GET", "/metrics")[2].decode()
     finally:
         limited.stop()
 
