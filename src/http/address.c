@@ -82,7 +82,7 @@ static bool fail_open(int fd, struct err *err, const char *msg)
 
 static uint16_t bound_port(int fd)
 {
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {.ss_family = AF_UNSPEC};
     socklen_t size = sizeof bound;
     struct sockaddr_in in;
     struct sockaddr_in6 in6;
