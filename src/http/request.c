@@ -71,7 +71,7 @@ bool http_request_certificates(const struct http_request *request, const struct 
         peers_count = 0;
     struct bytes *list = ARENA_ARRAY(request->arena, struct bytes, peers_count);
     bool has_memory = list != NULL;
-    for (unsigned i = 0; has_memory && i < peers_count; i++) {
+    for (unsigned i = 0; has_memory && peers != NULL && i < peers_count; i++) {
         uint8_t *copy = arena_alloc(request->arena, peers[i].size, 1);
         has_memory = copy != NULL;
         if (has_memory && peers[i].size != 0)
