@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 #include "package/host.h"
+#include "package/digest.h"
 #include "package/slug.h"
 
 #define CONFIG_SIZE_MAX 1000000 /* bytes of text */

@@ -1,4 +1,4 @@
-/* How people name a package, and how machines do (DESIGN.md §1, §3; Enarx's names). */
+/* How people name a package (DESIGN.md §1, §3; Enarx's names). */
 #pragma once
 
 #include "base/base.h"
@@ -25,20 +25,3 @@ bool slug_tag_is_valid(struct bytes tag);
 
 /* The canonical text of what is there. */
 void slug_write(struct writer *w, const struct slug *slug);
-
-enum digest_algorithm { DIGEST_NONE, DIGEST_SHA224, DIGEST_SHA256, DIGEST_SHA384, DIGEST_SHA512 };
-
-#define DIGEST_SIZE_MAX 64
-
-struct digest {
-    enum digest_algorithm algorithm;
-    uint8_t size; /* bytes; 0: none */
-    uint8_t bytes[DIGEST_SIZE_MAX];
-};
-
-/* "sha-256:" (or another algorithm's name) and base64 (standard, padded as in RFC 3230 or unpadded
- * as a keep's identity shows it) or hexadecimal digits. ERR_FORMAT. */
-MUST_CHECK bool digest_parse(struct bytes text, struct digest *out, struct err *err);
-/* "sha-256:" and base64. */
-void digest_write(struct writer *w, const struct digest *digest);
-bool digest_equal(const struct digest *a, const struct digest *b);

@@ -2,6 +2,7 @@
  * is its own canonical form. The same for digests. */
 #include <assert.h>
 
+#include "package/digest.h"
 #include "package/slug.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

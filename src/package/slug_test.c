@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/base.h"
+#include "package/digest.h"
 #include "package/slug.h"
 
 static struct arena arena;

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "package/digest.h"
 #include "package/slug.h"
 #include "base/banned.h"
 
