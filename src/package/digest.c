@@ -178,8 +178,8 @@ static bool parse_member(struct bytes *rest, struct digest_set *set, struct err 
     if (d->size != 0)
         return err_set(err, ERR_FORMAT, "a content digest is given twice", ERR_NO_AT);
     if (text.size < text_size + 2 || text.data[0] != ':' || text.data[text_size + 1] != ':')
-        return err_set(err, ERR_FORMAT, "a content digest is not of the form sha-256=:BASE64:",
-                       ERR_NO_AT);
+        return err_set(err, ERR_FORMAT,
+                       "a content digest is not of the form sha-256=:BASE64:", ERR_NO_AT);
     d->algorithm = algorithm;
     if (!base64_decode(bytes_from(text.data + 1, text_size), BASE64_STANDARD, d->bytes,
                        sizeof d->bytes, &size, err))

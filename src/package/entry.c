@@ -148,8 +148,7 @@ static bool read_directory(json_t *object, struct arena *arena, struct directory
     return true;
 }
 
-bool directory_parse(struct bytes json, struct arena *arena, struct directory *out,
-                     struct err *err)
+bool directory_parse(struct bytes json, struct arena *arena, struct directory *out, struct err *err)
 {
     json_t *root = parse_json(json, err);
     bool ok = root != NULL && read_directory(root, arena, out, err);
@@ -209,8 +208,7 @@ static bool is_alphanumeric(uint8_t c)
 
 bool entry_name_is_valid(struct bytes name)
 {
-    if (name.size == 0 || name.size > ENTRY_NAME_MAX || bytes_is(name, ".") ||
-        bytes_is(name, ".."))
+    if (name.size == 0 || name.size > ENTRY_NAME_MAX || bytes_is(name, ".") || bytes_is(name, ".."))
         return false;
     for (size_t i = 0; i < name.size; i++) {
         if (!is_alphanumeric(name.data[i]) &&
@@ -271,8 +269,7 @@ bool entry_check(const struct entry *entry, uint64_t length, const struct digest
     unsigned wanted = digest_set_algorithms(&entry->digests);
 
     if (length != entry->length)
-        return err_set(err, ERR_CRYPTO, "the content has not its entry's length, in bytes",
-                       length);
+        return err_set(err, ERR_CRYPTO, "the content has not its entry's length, in bytes", length);
     for (unsigned i = 0; i < DIGEST_ALGORITHMS; i++) {
         if ((wanted & 1u << i) != 0 && !digest_equal(&entry->digests.of[i], &digests->of[i]))
             return err_set(err, ERR_CRYPTO, "the content has not its entry's digest", ERR_NO_AT);

@@ -18,12 +18,12 @@
 #define MEDIA_TOML "application/toml"
 #define MEDIA_OCTETS "application/octet-stream"
 
-#define ENTRY_TYPE_MAX 255                    /* bytes of a media type */
-#define ENTRY_NAME_MAX 255                    /* bytes of a name in a directory */
-#define ENTRY_JSON_MAX ((size_t)2000 * 1000)  /* bytes of a directory or a tag */
-#define ENTRY_DEPTH_MAX 64                    /* directories in each other */
-#define ENTRY_PATH_MAX 4096                   /* bytes of a path in a tree */
-#define ENTRY_LENGTH_MAX ((uint64_t)1 << 50)  /* bytes of content */
+#define ENTRY_TYPE_MAX 255                   /* bytes of a media type */
+#define ENTRY_NAME_MAX 255                   /* bytes of a name in a directory */
+#define ENTRY_JSON_MAX ((size_t)2000 * 1000) /* bytes of a directory or a tag */
+#define ENTRY_DEPTH_MAX 64                   /* directories in each other */
+#define ENTRY_PATH_MAX 4096                  /* bytes of a path in a tree */
+#define ENTRY_LENGTH_MAX ((uint64_t)1 << 50) /* bytes of content */
 /* What trees of ours say of content. */
 #define ENTRY_ALGORITHMS (1u << DIGEST_SHA256 | 1u << DIGEST_SHA384)
 
@@ -77,5 +77,4 @@ struct tag {
 };
 
 /* Reads a tag's bytes, as either form. ERR_FORMAT. */
-MUST_CHECK bool tag_parse(struct bytes json, struct arena *arena, struct tag *out,
-                          struct err *err);
+MUST_CHECK bool tag_parse(struct bytes json, struct arena *arena, struct tag *out, struct err *err);

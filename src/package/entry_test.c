@@ -21,8 +21,7 @@ static int tear_down(void **state)
 }
 
 #define EMPTY_SHA256 "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
-#define EMPTY_ENTRY \
-    "{\"digest\":{\"sha-256\":\"" EMPTY_SHA256 "\"},\"length\":0,\"type\":\"a/b\"}"
+#define EMPTY_ENTRY "{\"digest\":{\"sha-256\":\"" EMPTY_SHA256 "\"},\"length\":0,\"type\":\"a/b\"}"
 
 static struct bytes done(const struct writer *w)
 {
@@ -45,7 +44,7 @@ static void content_becomes_an_entry(void **state)
 {
     const char *expected =
         "{\"digest\":{\"sha-256\":\"ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=\",\"sha-384\":"
-        "\"ywB1P0WjXou1oD1pmsZQBycsMqsO3tFjGotgWkP/W+2GByumMefMI1i67KE0yCWn\"},\"length\":3,"
+        "\"ywB1P0WjXou1oD1pmsZQBycsMqsO3tFjGotgWkP/W+2AhgcroefMI1i67KE0yCWn\"},\"length\":3,"
         "\"type\":\"application/wasm\"}";
     struct entry entry, again;
     struct err err;
@@ -107,8 +106,8 @@ static void entries_are_read(void **state)
 
 static void directories_are_sorted(void **state)
 {
-    struct directory_item items[3] = {{.name = bytes_of("b")}, {.name = bytes_of("a.b")},
-                                      {.name = bytes_of("a")}};
+    struct directory_item items[3] = {
+        {.name = bytes_of("b")}, {.name = bytes_of("a.b")}, {.name = bytes_of("a")}};
     struct directory directory = {.items = items, .count = 3}, again;
     struct writer w = writer_growable(&arena, 4096);
     struct err err;
@@ -169,7 +168,7 @@ static void bad_directories_are_refused(void **state)
 }
 
 /* The payload is EMPTY_ENTRY. */
-#define PAYLOAD                                                                               \
+#define PAYLOAD                                                                                \
     "eyJkaWdlc3QiOnsic2hhLTI1NiI6IjQ3REVRcGo4SEJTYSsvVEltVys1SkNldVFlUmttNU5NcEpXWkczaFN1RlU9" \
     "In0sImxlbmd0aCI6MCwidHlwZSI6ImEvYiJ9"
 

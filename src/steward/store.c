@@ -4,18 +4,14 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <openssl/evp.h>
-#include <pthread.h>
-#include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "db/db.h"
 #include "os/os.h"
 #include "steward/audit.h"
 #include "base/banned.h"
-
-#define BUSY_TIMEOUT_MS 2000
-#define LIST_MAX 1000000u
 
 static const char schema[] =
     "PRAGMA journal_mode = WAL;"
@@ -94,170 +90,24 @@ const char *const revocation_kind_names[REVOCATION_KINDS] = {
 };
 
 struct store {
-    sqlite3 *db;
-    sqlite3_stmt *statements[STATEMENTS];
-    pthread_mutex_t lock; /* of all of it */
+    struct db *db;
 };
-
-static bool fail(const struct store *s, struct err *err)
-{
-    int code = s->db != NULL ? sqlite3_errcode(s->db) : SQLITE_NOMEM;
-
-    if (code == SQLITE_NOMEM)
-        return err_set(err, ERR_MEMORY, "no memory for the store", ERR_NO_AT);
-    return err_set(err, ERR_IO,
-                   code == SQLITE_BUSY || code == SQLITE_LOCKED ? "the store is locked"
-                   : code == SQLITE_FULL                        ? "the store's disk is full"
-                                                                : "the store cannot be used",
-                   code == SQLITE_FULL   ? ENOSPC
-                   : code == SQLITE_BUSY ? EBUSY
-                                         : EIO);
-}
-
-/* ---- statements ---- */
-
-/* Begins one: the lock is held until end(). */
-static sqlite3_stmt *begin(struct store *s, enum statement which)
-{
-    (void)pthread_mutex_lock(&s->lock);
-    return s->statements[which];
-}
-
-static void end(struct store *s, sqlite3_stmt *statement)
-{
-    (void)sqlite3_reset(statement);
-    (void)sqlite3_clear_bindings(statement);
-    (void)pthread_mutex_unlock(&s->lock);
-}
-
-static void bind_blob(sqlite3_stmt *statement, int at, struct bytes value)
-{
-    /* NULL would be SQL's NULL */
-    (void)sqlite3_bind_blob64(statement, at, value.data != NULL ? (const void *)value.data : "",
-                              value.size, SQLITE_STATIC);
-}
-
-static void bind_text(sqlite3_stmt *statement, int at, struct bytes value)
-{
-    (void)sqlite3_bind_text64(statement, at, value.data != NULL ? (const char *)value.data : "",
-                              value.size, SQLITE_STATIC, SQLITE_UTF8);
-}
-
-/* Runs one that has no rows, whose lock is held. */
-static bool step(struct store *s, sqlite3_stmt *statement, struct err *err)
-{
-    return sqlite3_step(statement) == SQLITE_DONE || fail(s, err);
-}
-
-static bool finish(struct store *s, sqlite3_stmt *statement, struct err *err)
-{
-    bool ok = step(s, statement, err);
-
-    end(s, statement);
-    return ok;
-}
-
-/* A column, in the arena. */
-static bool column(sqlite3_stmt *statement, int at, struct arena *arena, struct bytes *out)
-{
-    const void *data = sqlite3_column_blob(statement, at);
-    size_t size = (size_t)sqlite3_column_bytes(statement, at);
-    uint8_t *copy = arena_alloc(arena, size, 1);
-
-    if (copy == NULL)
-        return false;
-    if (size != 0)
-        memcpy(copy, data, size);
-    *out = bytes_from(copy, size);
-    return true;
-}
-
-/* Collects the rows of a statement whose lock is held, as an array of things of `size` bytes. */
-struct rows {
-    size_t size;
-    bool (*read)(sqlite3_stmt *statement, struct arena *arena, void *out);
-};
-
-static bool collect(struct store *s, sqlite3_stmt *statement, const struct rows *rows,
-                    struct arena *arena, const void **out, size_t *count, struct err *err)
-{
-    uint8_t *items = NULL;
-    size_t capacity = 0;
-    int status;
-
-    *count = 0;
-    while ((status = sqlite3_step(statement)) == SQLITE_ROW) {
-        if (*count == capacity) {
-            size_t larger = capacity != 0 ? capacity * 2 : 16;
-            uint8_t *moved = *count < LIST_MAX ? arena_resize(arena, items, capacity * rows->size,
-                                                              larger * rows->size, 8)
-                                               : NULL;
-            if (moved == NULL)
-                break;
-            items = moved;
-            capacity = larger;
-        }
-        memset(items + *count * rows->size, 0, rows->size);
-        if (!rows->read(statement, arena, items + *count * rows->size))
-            break;
-        ++*count;
-    }
-    *out = items;
-    if (status == SQLITE_ROW)
-        return err_set(err, ERR_MEMORY, "no memory for what the store has", ERR_NO_AT);
-    return status == SQLITE_DONE || fail(s, err);
-}
 
 /* ---- opening ---- */
 
-static bool prepare(struct store *s, const char *path, struct err *err)
-{
-    if (sqlite3_open_v2(path, &s->db,
-                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX |
-                            SQLITE_OPEN_NOFOLLOW,
-                        NULL) != SQLITE_OK ||
-        sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS) != SQLITE_OK ||
-        sqlite3_exec(s->db, schema, NULL, NULL, NULL) != SQLITE_OK)
-        return fail(s, err);
-    for (size_t i = 0; i < STATEMENTS; i++) {
-        if (sqlite3_prepare_v3(s->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT,
-                               &s->statements[i], NULL) != SQLITE_OK)
-            return fail(s, err);
-    }
-    return true;
-}
-
-static bool open_in(struct store *s, const char *folder, struct err *err)
-{
-    char path[4096];
-    int size = snprintf(path, sizeof path, "%s/steward.db", folder);
-
-    if (size < 0 || size >= (int)sizeof path)
-        return err_set(err, ERR_LIMIT, "the store's folder has too long a name", ERR_NO_AT);
-    mode_t mask = umask(0077);
-    bool ok = prepare(s, path, err);
-    (void)umask(mask);
-    return ok;
-}
-
 bool store_open(const char *folder, struct store **out, struct err *err)
 {
-    uid_t user = geteuid();
-    struct stat status;
-
-    if (stat(folder, &status) != 0)
-        return err_set(err, ERR_IO, "cannot open the store's folder", (uint64_t)errno);
+    const struct db_options options = {.folder = folder,
+                                       .name = "steward.db",
+                                       .schema = schema,
+                                       .statements = statements,
+                                       .statement_count = STATEMENTS};
     struct store *s = calloc(1, sizeof *s);
+
     if (s == NULL)
         return err_set(err, ERR_MEMORY, "no memory for the store", ERR_NO_AT);
-    (void)pthread_mutex_init(&s->lock, NULL);
-    bool ok = user != 0 || status.st_uid == 0 || seteuid(status.st_uid) == 0 ||
-              err_set(err, ERR_IO, "cannot act as the store's owner", (uint64_t)errno);
-    ok = ok && open_in(s, folder, err);
-    if (geteuid() != user && seteuid(user) != 0)
-        ok = err_set(err, ERR_IO, "cannot act as oneself again", (uint64_t)errno);
-    if (!ok) {
-        store_close(s);
+    if (!db_open(&options, &s->db, err)) {
+        free(s);
         return false;
     }
     *out = s;
@@ -268,55 +118,54 @@ void store_close(struct store *store)
 {
     if (store == NULL)
         return;
-    for (size_t i = 0; i < STATEMENTS; i++)
-        (void)sqlite3_finalize(store->statements[i]);
-    (void)sqlite3_close(store->db);
-    (void)pthread_mutex_destroy(&store->lock);
+    db_close(store->db);
     free(store);
 }
 
 bool store_version(struct store *store, uint64_t *out, struct err *err)
 {
-    sqlite3_stmt *statement = begin(store, VERSION);
-    bool ok = sqlite3_step(statement) == SQLITE_ROW || fail(store, err);
+    struct sqlite3_stmt *statement = db_begin(store->db, VERSION);
+    bool has = false, ok = db_row(store->db, statement, &has, err);
 
-    if (ok)
-        *out = (uint64_t)sqlite3_column_int64(statement, 0);
-    end(store, statement);
+    if (ok && has)
+        *out = (uint64_t)db_column_int(statement, 0);
+    db_end(store->db, statement);
     return ok;
 }
 
 /* ---- certificates ---- */
 
-static bool add_certificate(struct store *s, sqlite3_stmt *statement,
+static bool add_certificate(struct store *s, struct sqlite3_stmt *statement,
                             const struct store_certificate *c, struct err *err)
 {
-    bind_blob(statement, 1, bytes_from(c->serial, sizeof c->serial));
-    (void)sqlite3_bind_int64(statement, 2, c->not_after);
-    bind_blob(statement, 3, c->measurement);
-    bind_blob(statement, 4, c->chip);
-    bind_text(statement, 5, c->slug);
-    (void)sqlite3_bind_int(statement, 6, c->is_simulated);
-    bool ok = step(s, statement, err);
-    (void)sqlite3_reset(statement);
+    db_bind_blob(statement, 1, bytes_from(c->serial, sizeof c->serial));
+    db_bind_int(statement, 2, c->not_after);
+    db_bind_blob(statement, 3, c->measurement);
+    db_bind_blob(statement, 4, c->chip);
+    db_bind_text(statement, 5, c->slug);
+    db_bind_int(statement, 6, c->is_simulated);
+    bool ok = db_run(s->db, statement, err);
+    db_reset(statement);
     return ok;
 }
 
 bool store_add_certificate(struct store *store, const struct store_certificate *c, struct err *err)
 {
-    sqlite3_stmt *statement = begin(store, ADD_CERTIFICATE);
+    struct sqlite3_stmt *statement = db_begin(store->db, ADD_CERTIFICATE);
     bool ok = add_certificate(store, statement, c, err);
 
-    end(store, statement);
+    db_end(store->db, statement);
     return ok;
 }
 
 bool store_prune(struct store *store, int64_t now, struct err *err)
 {
-    sqlite3_stmt *statement = begin(store, PRUNE);
+    struct sqlite3_stmt *statement = db_begin(store->db, PRUNE);
 
-    (void)sqlite3_bind_int64(statement, 1, now);
-    return finish(store, statement, err);
+    db_bind_int(statement, 1, now);
+    bool ok = db_run(store->db, statement, err);
+    db_end(store->db, statement);
+    return ok;
 }
 
 /* A walk over lines of the audit log. */
@@ -362,39 +211,33 @@ static bool take_line(void *context, struct bytes line, uint64_t at_end)
              err_set(c->err, ERR_FORMAT, "a line of the audit log is malformed", ERR_NO_AT);
         certificate.slug = member(root, "slug");
         certificate.not_after = json_integer_value(json_object_get(root, "notAfter"));
-        ok = ok &&
-             add_certificate(c->store, c->store->statements[ADD_CERTIFICATE], &certificate, c->err);
+        ok = ok && add_certificate(c->store, db_statement(c->store->db, ADD_CERTIFICATE),
+                                   &certificate, c->err);
     }
     json_decref(root);
     return ok;
 }
 
-static bool execute(struct store *s, const char *sql, struct err *err)
-{
-    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK || fail(s, err);
-}
-
 /* The lock is held. */
 static bool read_position(struct store *s, bool is_simulated, uint64_t *out, struct err *err)
 {
-    sqlite3_stmt *statement = s->statements[POSITION];
+    struct sqlite3_stmt *statement = db_statement(s->db, POSITION);
 
-    (void)sqlite3_bind_int(statement, 1, is_simulated);
-    int status = sqlite3_step(statement);
-    *out = status == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
-    bool ok = status == SQLITE_ROW || status == SQLITE_DONE || fail(s, err);
-    (void)sqlite3_reset(statement);
+    db_bind_int(statement, 1, is_simulated);
+    bool has = false, ok = db_row(s->db, statement, &has, err);
+    *out = has ? (uint64_t)db_column_int(statement, 0) : 0;
+    db_reset(statement);
     return ok;
 }
 
 static bool write_position(struct store *s, bool is_simulated, uint64_t at, struct err *err)
 {
-    sqlite3_stmt *statement = s->statements[SET_POSITION];
+    struct sqlite3_stmt *statement = db_statement(s->db, SET_POSITION);
 
-    (void)sqlite3_bind_int(statement, 1, is_simulated);
-    (void)sqlite3_bind_int64(statement, 2, (int64_t)at);
-    bool ok = step(s, statement, err);
-    (void)sqlite3_reset(statement);
+    db_bind_int(statement, 1, is_simulated);
+    db_bind_int(statement, 2, (int64_t)at);
+    bool ok = db_run(s->db, statement, err);
+    db_reset(statement);
     return ok;
 }
 
@@ -413,8 +256,8 @@ bool store_catch_up(struct store *store, const char *audit, bool is_simulated, u
         return true;
     if (fd < 0 || fstat(fd, &status) != 0)
         return err_set(err, ERR_IO, "cannot read the audit log", (uint64_t)errno);
-    (void)pthread_mutex_lock(&store->lock);
-    bool ok = execute(store, "BEGIN IMMEDIATE", err);
+    db_lock(store->db);
+    bool ok = db_execute(store->db, "BEGIN IMMEDIATE", err);
     if (ok) {
         ok = read_position(store, is_simulated, &walk.from, err);
         if ((uint64_t)status.st_size < walk.from)
@@ -425,11 +268,10 @@ bool store_catch_up(struct store *store, const char *audit, bool is_simulated, u
             if (walk_err.code != ERR_POLICY) /* else err is take_line's */
                 *err = walk_err;
         }
-        ok = ok && write_position(store, is_simulated, c.end, err) && execute(store, "COMMIT", err);
-        if (!ok)
-            (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+        ok = ok && write_position(store, is_simulated, c.end, err);
+        ok = db_commit(store->db, ok, err);
     }
-    (void)pthread_mutex_unlock(&store->lock);
+    db_unlock(store->db);
     return ok;
 }
 
@@ -437,45 +279,47 @@ bool store_catch_up(struct store *store, const char *audit, bool is_simulated, u
 
 bool store_revoke(struct store *store, const struct revocation *revocation, struct err *err)
 {
-    sqlite3_stmt *statement = begin(store, REVOKE);
+    struct sqlite3_stmt *statement = db_begin(store->db, REVOKE);
 
-    (void)sqlite3_bind_int(statement, 1, (int)revocation->kind);
-    bind_blob(statement, 2, revocation->value);
-    bind_text(statement, 3, revocation->reason);
-    (void)sqlite3_bind_int64(statement, 4, revocation->at);
-    return finish(store, statement, err);
+    db_bind_int(statement, 1, (int)revocation->kind);
+    db_bind_blob(statement, 2, revocation->value);
+    db_bind_text(statement, 3, revocation->reason);
+    db_bind_int(statement, 4, revocation->at);
+    bool ok = db_run(store->db, statement, err);
+    db_end(store->db, statement);
+    return ok;
 }
 
-static bool read_revocation(sqlite3_stmt *statement, struct arena *arena, void *out)
+static bool read_revocation(struct sqlite3_stmt *statement, struct arena *arena, void *out)
 {
     struct revocation *r = out;
-    int kind = sqlite3_column_int(statement, 0);
+    int64_t kind = db_column_int(statement, 0);
 
     r->kind = kind >= 0 && kind < REVOCATION_KINDS ? (enum revocation_kind)kind : REVOCATION_SERIAL;
-    r->at = sqlite3_column_int64(statement, 3);
-    return column(statement, 1, arena, &r->value) && column(statement, 2, arena, &r->reason);
+    r->at = db_column_int(statement, 3);
+    return db_column(statement, 1, arena, &r->value) && db_column(statement, 2, arena, &r->reason);
 }
 
 bool store_revocations(struct store *store, struct arena *arena, const struct revocation **out,
                        size_t *count, struct err *err)
 {
-    const struct rows rows = {sizeof **out, read_revocation};
-    sqlite3_stmt *statement = begin(store, REVOCATIONS);
+    const struct db_rows rows = {sizeof **out, read_revocation};
+    struct sqlite3_stmt *statement = db_begin(store->db, REVOCATIONS);
     const void *items;
 
-    bool ok = collect(store, statement, &rows, arena, &items, count, err);
+    bool ok = db_collect(store->db, statement, &rows, arena, &items, count, err);
     *out = items;
-    end(store, statement);
+    db_end(store->db, statement);
     return ok;
 }
 
-static bool read_revoked(sqlite3_stmt *statement, struct arena *arena, void *out)
+static bool read_revoked(struct sqlite3_stmt *statement, struct arena *arena, void *out)
 {
     struct revoked_certificate *r = out;
     struct bytes serial = {.size = 0};
 
-    r->at = sqlite3_column_int64(statement, 1);
-    if (!column(statement, 0, arena, &serial) || serial.size != sizeof r->serial)
+    r->at = db_column_int(statement, 1);
+    if (!db_column(statement, 0, arena, &serial) || serial.size != sizeof r->serial)
         return false;
     memcpy(r->serial, serial.data, sizeof r->serial);
     return true;
@@ -484,93 +328,89 @@ static bool read_revoked(sqlite3_stmt *statement, struct arena *arena, void *out
 bool store_revoked(struct store *store, int64_t now, bool is_simulated, struct arena *arena,
                    const struct revoked_certificate **out, size_t *count, struct err *err)
 {
-    const struct rows rows = {sizeof **out, read_revoked};
-    sqlite3_stmt *statement = begin(store, REVOKED);
+    const struct db_rows rows = {sizeof **out, read_revoked};
+    struct sqlite3_stmt *statement = db_begin(store->db, REVOKED);
     const void *items;
 
-    (void)sqlite3_bind_int64(statement, 1, now);
-    (void)sqlite3_bind_int(statement, 2, is_simulated);
-    bool ok = collect(store, statement, &rows, arena, &items, count, err);
+    db_bind_int(statement, 1, now);
+    db_bind_int(statement, 2, is_simulated);
+    bool ok = db_collect(store->db, statement, &rows, arena, &items, count, err);
     *out = items;
-    end(store, statement);
+    db_end(store->db, statement);
     return ok;
 }
 
 /* ---- endorsements ---- */
 
-static bool add_endorsement(struct store *s, sqlite3_stmt *statement, const struct endorsement *e,
-                            struct err *err)
+static bool add_endorsement(struct store *s, struct sqlite3_stmt *statement,
+                            const struct endorsement *e, struct err *err)
 {
     uint8_t hash[32];
     unsigned size = 0;
 
     if (EVP_Digest(e->content.data, e->content.size, hash, &size, EVP_sha256(), NULL) != 1)
         return err_set(err, ERR_MEMORY, "no memory for an endorsement", ERR_NO_AT);
-    bind_blob(statement, 1, bytes_from(hash, size));
-    bind_text(statement, 2, e->kind);
-    bind_text(statement, 3, e->subject);
-    bind_text(statement, 4, e->url);
-    (void)sqlite3_bind_int64(statement, 5, e->expires);
-    bind_blob(statement, 6, e->chip);
-    bind_blob(statement, 7, e->content);
-    return step(s, statement, err);
+    db_bind_blob(statement, 1, bytes_from(hash, size));
+    db_bind_text(statement, 2, e->kind);
+    db_bind_text(statement, 3, e->subject);
+    db_bind_text(statement, 4, e->url);
+    db_bind_int(statement, 5, e->expires);
+    db_bind_blob(statement, 6, e->chip);
+    db_bind_blob(statement, 7, e->content);
+    return db_run(s->db, statement, err);
 }
 
 bool store_add_endorsement(struct store *store, const struct endorsement *e, struct err *err)
 {
-    sqlite3_stmt *forget = store->statements[FORGET_URL];
-    sqlite3_stmt *statement = begin(store, ADD_ENDORSEMENT);
-    bool ok = execute(store, "BEGIN IMMEDIATE", err);
+    struct sqlite3_stmt *forget = db_statement(store->db, FORGET_URL);
+    struct sqlite3_stmt *statement = db_begin(store->db, ADD_ENDORSEMENT);
+    bool ok = db_execute(store->db, "BEGIN IMMEDIATE", err);
 
     if (ok) {
-        bind_text(forget, 1, e->url);
-        ok = step(store, forget, err);
-        (void)sqlite3_reset(forget);
+        db_bind_text(forget, 1, e->url);
+        ok = db_run(store->db, forget, err);
+        db_reset(forget);
         ok = ok && add_endorsement(store, statement, e, err);
-        (void)sqlite3_reset(statement);
-        ok = ok && execute(store, "COMMIT", err);
-        if (!ok)
-            (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+        db_reset(statement);
+        ok = db_commit(store->db, ok, err);
     }
-    end(store, statement);
+    db_end(store->db, statement);
     return ok;
 }
 
-static bool read_endorsement(sqlite3_stmt *statement, struct arena *arena, void *out)
+static bool read_endorsement(struct sqlite3_stmt *statement, struct arena *arena, void *out)
 {
     struct endorsement *e = out;
 
-    e->expires = sqlite3_column_int64(statement, 3);
-    return column(statement, 0, arena, &e->kind) && column(statement, 1, arena, &e->subject) &&
-           column(statement, 2, arena, &e->url) && column(statement, 4, arena, &e->chip) &&
-           column(statement, 5, arena, &e->content);
+    e->expires = db_column_int(statement, 3);
+    return db_column(statement, 0, arena, &e->kind) &&
+           db_column(statement, 1, arena, &e->subject) && db_column(statement, 2, arena, &e->url) &&
+           db_column(statement, 4, arena, &e->chip) && db_column(statement, 5, arena, &e->content);
 }
 
 bool store_endorsements(struct store *store, struct bytes chip, bool all, struct arena *arena,
                         const struct endorsement **out, size_t *count, struct err *err)
 {
-    const struct rows rows = {sizeof **out, read_endorsement};
-    sqlite3_stmt *statement = begin(store, ENDORSEMENTS);
+    const struct db_rows rows = {sizeof **out, read_endorsement};
+    struct sqlite3_stmt *statement = db_begin(store->db, ENDORSEMENTS);
     const void *items;
 
-    bind_blob(statement, 1, chip);
-    (void)sqlite3_bind_int(statement, 2, all);
-    bool ok = collect(store, statement, &rows, arena, &items, count, err);
+    db_bind_blob(statement, 1, chip);
+    db_bind_int(statement, 2, all);
+    bool ok = db_collect(store->db, statement, &rows, arena, &items, count, err);
     *out = items;
-    end(store, statement);
+    db_end(store->db, statement);
     return ok;
 }
 
 bool store_has_endorsement(struct store *store, struct bytes url, int64_t now, bool *has,
                            struct err *err)
 {
-    sqlite3_stmt *statement = begin(store, HAS_ENDORSEMENT);
+    struct sqlite3_stmt *statement = db_begin(store->db, HAS_ENDORSEMENT);
 
-    bind_text(statement, 1, url);
-    (void)sqlite3_bind_int64(statement, 2, now);
-    int status = sqlite3_step(statement);
-    *has = status == SQLITE_ROW;
-    bool ok = status == SQLITE_ROW || status == SQLITE_DONE || fail(store, err);
-    end(store, statement);
+    db_bind_text(statement, 1, url);
+    db_bind_int(statement, 2, now);
+    bool ok = db_row(store->db, statement, has, err);
+    db_end(store->db, statement);
     return ok;
 }
