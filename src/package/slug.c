@@ -86,6 +86,66 @@ bool slug_tag_is_valid(struct bytes tag)
             count_identifiers(bytes_after(tag, version.size + 1), false, true) != 0);
 }
 
+static int compare_bytes(struct bytes a, struct bytes b)
+{
+    size_t shared = a.size < b.size ? a.size : b.size;
+    int order = shared != 0 ? memcmp(a.data, b.data, shared) : 0;
+
+    return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
+}
+
+static bool is_number(struct bytes id)
+{
+    for (size_t i = 0; i < id.size; i++) {
+        if (!is_digit(id.data[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Numbers have no leading zeros: of two, the longer is larger. They come before words. */
+static int compare_identifiers(struct bytes a, struct bytes b)
+{
+    bool a_is_number = is_number(a), b_is_number = is_number(b);
+
+    if (a_is_number != b_is_number)
+        return a_is_number ? -1 : 1;
+    if (a_is_number && a.size != b.size)
+        return a.size < b.size ? -1 : 1;
+    return compare_bytes(a, b);
+}
+
+/* Takes the part before the mark, and that. */
+static struct bytes take_until(struct bytes *rest, uint8_t mark)
+{
+    struct bytes part = up_to(*rest, mark);
+
+    *rest = bytes_after(*rest, part.size + 1);
+    return part;
+}
+
+/* Lists with dots between; one that is the beginning of another comes before it. */
+static int compare_lists(struct bytes a, struct bytes b)
+{
+    int order = 0;
+
+    while (order == 0 && a.size != 0 && b.size != 0)
+        order = compare_identifiers(take_until(&a, '.'), take_until(&b, '.'));
+    return order != 0 ? order : (a.size != 0) - (b.size != 0);
+}
+
+int slug_tag_compare(struct bytes a, struct bytes b)
+{
+    struct bytes a_rest = up_to(a, '+'), b_rest = up_to(b, '+');
+    int order = compare_lists(take_until(&a_rest, '-'), take_until(&b_rest, '-'));
+
+    if (order == 0 && (a_rest.size == 0) != (b_rest.size == 0))
+        order = a_rest.size == 0 ? 1 : -1; /* a release comes after its candidates */
+    if (order == 0)
+        order = compare_lists(a_rest, b_rest);
+    return order != 0 ? order : compare_bytes(a, b);
+}
+
 /* HOST[:PORT], with the port of HTTPS left out. */
 static bool parse_host(const struct slug_parser *p, struct bytes text, struct bytes *out)
 {

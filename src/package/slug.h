@@ -22,6 +22,9 @@ MUST_CHECK bool slug_parse(struct bytes text, enum slug_part last, struct arena 
 
 /* Whether the text is a tag: a version as semver.org 2.0.0 has it. */
 bool slug_tag_is_valid(struct bytes tag);
+/* The order of valid tags: precedence as semver.org 2.0.0 §11 has it, and, since that leaves build
+ * metadata out, then by bytes. Negative, 0, positive. */
+int slug_tag_compare(struct bytes a, struct bytes b);
 
 /* The canonical text of what is there. */
 void slug_write(struct writer *w, const struct slug *slug);

@@ -278,9 +278,44 @@ static void what_is_no_digest(void **state)
     }
 }
 
+static void tags_are_ordered(void **state)
+{
+    /* the first rows are the example of semver.org 2.0.0, §11 */
+    const char *const sorted[] = {"1.0.0-alpha",
+                                  "1.0.0-alpha.1",
+                                  "1.0.0-alpha.beta",
+                                  "1.0.0-beta",
+                                  "1.0.0-beta.2",
+                                  "1.0.0-beta.11",
+                                  "1.0.0-rc.1",
+                                  "1.0.0",
+                                  "1.0.0+a",
+                                  "1.0.0+b",
+                                  "1.0.1",
+                                  "1.2.0-0",
+                                  "1.2.0-9",
+                                  "1.2.0-10",
+                                  "1.2.0-0a",
+                                  "1.2.0",
+                                  "1.10.0",
+                                  "2.0.0",
+                                  "10.0.0",
+                                  "18446744073709551616.0.0"};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(sorted); i++) {
+        assert_true(slug_tag_is_valid(bytes_of(sorted[i])));
+        for (size_t j = 0; j < COUNT_OF(sorted); j++) {
+            int order = slug_tag_compare(bytes_of(sorted[i]), bytes_of(sorted[j]));
+            if ((order > 0) - (order < 0) != (i > j) - (i < j))
+                fail_msg("%s, %s: %d", sorted[i], sorted[j], order);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tags_are_ordered),
         cmocka_unit_test_setup_teardown(slugs_have_one_form, set_up, tear_down),
         cmocka_unit_test_setup_teardown(parts_are_told_apart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(mistakes_have_a_place_and_a_reason, set_up, tear_down),
