@@ -13,11 +13,15 @@
 #define BUSY_TIMEOUT_MS 5000
 #define LIST_MAX 1000000u
 
+struct prepared {
+    sqlite3_stmt *handle;
+};
+
 struct db {
     sqlite3 *handle;
     pthread_mutex_t lock; /* of all of it */
     size_t statement_count;
-    sqlite3_stmt *statements[];
+    struct prepared statements[];
 };
 
 static bool fail(const struct db *db, struct err *err)
@@ -48,7 +52,7 @@ static bool prepare(struct db *db, const char *path, const struct db_options *o,
         return fail(db, err);
     for (size_t i = 0; i < o->statement_count; i++) {
         if (sqlite3_prepare_v3(db->handle, o->statements[i], -1, SQLITE_PREPARE_PERSISTENT,
-                               &db->statements[i], NULL) != SQLITE_OK)
+                               &db->statements[i].handle, NULL) != SQLITE_OK)
             return fail(db, err);
     }
     return true;
@@ -97,7 +101,7 @@ void db_close(struct db *db)
     if (db == NULL)
         return;
     for (size_t i = 0; i < db->statement_count; i++)
-        (void)sqlite3_finalize(db->statements[i]);
+        (void)sqlite3_finalize(db->statements[i].handle);
     (void)sqlite3_close(db->handle);
     (void)pthread_mutex_destroy(&db->lock);
     free(db);
@@ -117,7 +121,7 @@ void db_unlock(struct db *db)
 
 sqlite3_stmt *db_statement(struct db *db, unsigned which)
 {
-    return db->statements[which];
+    return db->statements[which].handle;
 }
 
 void db_reset(sqlite3_stmt *statement)

@@ -113,9 +113,9 @@ static void long_paths_are_refused(void **state)
     assert_false(route_parse(bytes_of(path), &route, &fault));
     for (size_t i = strlen(start) + 1; i < sizeof path - 1; i += 2)
         path[i] = '/';
-    path[strlen(start) + 2 * 64 - 1] = '\0';
+    path[strlen(start) + (size_t)2 * 64 - 1] = '\0';
     assert_true(route_parse(bytes_of(path), &route, &fault));
-    path[strlen(start) + 2 * 64 - 1] = '/';
+    path[strlen(start) + (size_t)2 * 64 - 1] = '/';
     assert_false(route_parse(bytes_of(path), &route, &fault));
     assert_int_equal(fault.status, 400);
 }

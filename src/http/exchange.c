@@ -156,6 +156,17 @@ static bool take_headers(struct http_exchange *e, const char *method)
     return true;
 }
 
+/* A body that is taken in parts may take as long as its size so far allows. */
+static void extend_deadline(struct http_exchange *e)
+{
+    const struct http_server_options *o = &e->server->options;
+    uint64_t ms;
+
+    if (o->body_rate != 0 && checked_mul(e->received, 1000u, &ms))
+        watch_set_deadline(e->link,
+                           deadline_after(e->began_ns, o->request_timeout_ms + ms / o->body_rate));
+}
+
 /* Adds to the body in memory; false: no memory. */
 static bool keep_part(struct http_exchange *e, struct bytes part)
 {
@@ -187,6 +198,7 @@ static void take_part(struct http_exchange *e, struct bytes part)
     }
     if (e->route->begin != NULL) {
         e->received += part.size;
+        extend_deadline(e);
         if (!e->route->receive(e->server->options.context, &e->request, part)) {
             e->dropped = part.size; /* of no use to anybody, and the connection ends */
             dispatch(e);

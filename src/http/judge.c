@@ -38,7 +38,7 @@ static bool has_path(const struct http_route *route, const char *path)
 
 static bool has_method(const struct http_route *route, const char *method)
 {
-    return strcmp(route->method, method) == 0 ||
+    return strcmp(route->method, "*") == 0 || strcmp(route->method, method) == 0 ||
            (strcmp(route->method, "GET") == 0 && strcmp(method, "HEAD") == 0);
 }
 

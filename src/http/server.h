@@ -67,7 +67,7 @@ void http_response_fail(const struct http_request *request, struct http_response
                         unsigned status, const char *code, const char *message);
 
 struct http_route {
-    const char *method; /* "GET" (HEAD is answered too), "POST", … */
+    const char *method; /* "GET" (HEAD is answered too), "POST", …; "*": any */
     const char *path;   /* whole; or, when it ends in '*', the beginning of paths */
     size_t body_max;    /* bytes; a larger body is answered by 413 */
     /* Media types of the body, ended by NULL, compared without parameters; another, or none: 415.
@@ -103,6 +103,8 @@ struct http_server_options {
     unsigned address_connections;  /* of one IPv4 address or IPv6 /64; 0: 100; others are closed */
     unsigned header_max;           /* bytes of request line and headers; 0: 16 KiB */
     unsigned request_timeout_ms;   /* for a whole request to arrive; 0: 30 s */
+    unsigned body_rate;            /* bytes a second that a client must send of a body that is
+                                      taken in parts, beside that time; 0: no time is added */
     unsigned answer_rate;          /* bytes a second that a client must read, beside the time of
                                       a request; 0: 16 KiB */
     unsigned idle_timeout_s;       /* of a connection; 0: 60 s */

@@ -177,7 +177,8 @@ static bool parse_member(struct bytes *rest, struct digest_set *set, struct err 
     struct bytes text = bytes_after(*rest, strlen(algorithms[algorithm].name) + 1);
     if (d->size != 0)
         return err_set(err, ERR_FORMAT, "a content digest is given twice", ERR_NO_AT);
-    if (text.size < text_size + 2 || text.data[0] != ':' || text.data[text_size + 1] != ':')
+    if (text.data == NULL || text.size < text_size + 2 || text.data[0] != ':' ||
+        text.data[text_size + 1] != ':')
         return err_set(err, ERR_FORMAT,
                        "a content digest is not of the form sha-256=:BASE64:", ERR_NO_AT);
     d->algorithm = algorithm;
