@@ -22,6 +22,12 @@ static const struct cli_command *const commands[] = {
     &steward_revoke_command,
     &steward_revocations_command,
     &steward_audit_verify_command,
+    &drawbridge_serve_command,
+    &drawbridge_token_create_command,
+    &drawbridge_token_list_command,
+    &drawbridge_token_revoke_command,
+    &drawbridge_fsck_command,
+    &drawbridge_gc_command,
     &help_command,
 };
 

@@ -190,3 +190,22 @@ int cli_main(const struct cli_table *table, int argc, char **argv)
         status = cli_fail("standard output", "cannot write");
     return status;
 }
+
+int cli_server_main(const struct cli_table *table, const char *server, int argc, char **argv)
+{
+    static char serve[] = "serve";
+
+    if (argc > 1 && (strcmp(argv[1], server) == 0 || strcmp(argv[1], "--version") == 0))
+        return cli_main(table, argc, argv);
+    char **words = calloc((size_t)argc + 3, sizeof *words);
+    if (words == NULL)
+        return cli_fail(server, "no memory for the command line");
+    words[0] = argv[0];
+    words[1] = (char *)(uintptr_t)server;
+    words[2] = serve;
+    for (int i = 1; i < argc; i++)
+        words[i + 2] = argv[i];
+    int status = cli_main(table, argc + 2, words);
+    free(words);
+    return status;
+}

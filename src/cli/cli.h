@@ -77,3 +77,8 @@ void cli_print_shown(FILE *out, struct bytes text);
 
 /* Parses argv by the table and runs the command. Returns the exit code. */
 int cli_main(const struct cli_table *table, int argc, char **argv);
+
+/* The same for a server's program, whose commands all begin with the word `server`:
+ * "broch-steward --config F" is "broch steward serve --config F"; anything else it is given, broch
+ * was. */
+int cli_server_main(const struct cli_table *table, const char *server, int argc, char **argv);

@@ -112,7 +112,8 @@ static bool answer_content(struct exchange *x, struct http_response *response, s
         return false;
     response->status = is_known ? 304 : 200;
     response->content_type = type;
-    response->body = is_known ? (struct bytes){.size = 0} : content;
+    if (!is_known)
+        response->body = content;
     return true;
 }
 

@@ -7,7 +7,8 @@
 #include "os/os.h"
 #include "base/banned.h"
 
-#define MESSAGE_MAX 300
+#define MESSAGE_MAX 1000
+#define NAME_MAX_SHOWN 160
 
 /* ---- the policy ---- */
 
@@ -79,7 +80,7 @@ bool deny_named(struct exchange *x, unsigned status, const char *code, const cha
     struct writer w = writer_growable(x->arena, MESSAGE_MAX);
 
     writer_text(&w, before);
-    writer_shown(&w, bytes_before(name, MESSAGE_MAX / 8));
+    writer_shown(&w, bytes_before(name, NAME_MAX_SHOWN));
     writer_text(&w, after);
     writer_u8(&w, '\0');
     return deny(x, status, code, w.failed == ERR_NONE ? (const char *)w.data : before);

@@ -1,0 +1,394 @@
+"""The Drawbridge over HTTP, as Enarx's clients, curl and others find it."""
+import base64
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from drawbridge_host import (DIRECTORY, ENTRY, Drawbridge, base64_digest, base64url, compact, content_digest,
+                             entry)
+
+FILES = {"Enarx.toml": (b"steward = 'https://steward.example'\n", "application/toml"),
+         "main.wasm": (b"\0asm\x01\0\0\0", "application/wasm")}
+TAG = "alice/app/_tag/0.1.0"
+
+
+@pytest.fixture(name="bridge")
+def fixture_bridge(build, tmp_path):
+    bridge = Drawbridge(build, tmp_path).start()
+    yield bridge
+    if bridge.process is not None:
+        bridge.stop()
+
+
+@pytest.fixture(name="token")
+def fixture_token(bridge):
+    return bridge.issuer.token()
+
+
+# ---- the table of the protocol ----
+
+def test_health_takes_any_method(bridge):
+    for method in ("GET", "HEAD", "PUT", "POST", "DELETE", "PATCH"):
+        assert bridge.request(method, "/health")[0] == 200
+
+
+@pytest.mark.parametrize("path,status", [
+    ("/", 404), ("/nothing", 404), ("/api/v1/alice", 400), ("/api/v0.5.0/alice", 501), ("/api/v1.0.0/alice", 501),
+    ("/api/v0.4.9/alice", 401), ("/api/v0.0.1/alice", 401), ("/api/v0.1.0/al-ice", 400),
+    ("/api/v0.1.0/alice/a_b", 400), ("/api/v0.1.0/alice/app/tags", 404), ("/api/v0.1.0/alice/app/_tag/1.0", 400),
+    ("/api/v0.1.0/alice/app/_tag/0.1.0/tree/..", 400), ("/api/v0.1.0/alice/app/_tag/0.1.0/tree/a%2fb", 400),
+    ("/api/v0.1.0/alice/app/_tag/0.1.0/tree/a%00", 400),
+    ("/api/v0.1.0/alice/app/_tag/0.1.0/tree/" + "a" * 300, 400)])
+def test_paths(bridge, path, status):
+    answer, headers, body = bridge.request("GET", path)
+    assert answer == status
+    assert json.loads(body)["error"]["message"]
+    assert (headers["WWW-Authenticate"] == "Bearer") == (status == 401)
+
+
+@pytest.mark.parametrize("method,path", [
+    ("POST", "alice"), ("DELETE", "alice"), ("DELETE", "alice/app"), ("PUT", "alice/app/_tag"),
+    ("POST", TAG), ("DELETE", TAG + "/tree"), ("PATCH", TAG + "/tree/main.wasm")])
+def test_other_methods(bridge, method, path):
+    assert bridge.request(method, path, body=b"{}")[0] == 405
+
+
+def test_users(bridge, token):
+    record = compact({"subject": "auth|alice"})
+    assert bridge.request("GET", "alice", token)[0] == 401  # there is none
+    assert bridge.put("alice", None, record) == (401, "unauthorized")
+    assert bridge.put("alice", token, compact({"subject": "auth|bob"})) == (401, "unauthorized")
+    assert bridge.put("alice", token, record) == (201, "")
+    assert bridge.put("alice", token, record) == (409, "exists")
+    assert bridge.put("alice2", token, record, digest=None) == (201, "")  # a digest is optional here
+    status, headers, body = bridge.request("GET", "alice", token)
+    assert (status, body) == (200, record)
+    assert headers["Content-Type"] == "application/json"
+    assert headers["Content-Digest"] == content_digest(record)
+    assert bridge.request("HEAD", "alice", token)[0] == 200
+    assert bridge.request("GET", "alice")[0] == 401
+    assert bridge.request("GET", "alice", bridge.issuer.token(sub="auth|bob"))[0] == 401
+
+
+@pytest.mark.parametrize("body,media,status", [
+    (b"{}", "text/plain", 415), (b"{", "application/json", 400), (b"{}", "application/json", 422),
+    (b'{"subject":""}', "application/json", 422), (b'{"subject":"auth|alice","x":1}', "application/json", 422),
+    (b'{"subject":"a","subject":"auth|alice"}', "application/json", 400), (b"[]", "application/json", 422),
+    (b"x" * 70000, "application/json", 413)])
+def test_bad_records(bridge, token, body, media, status):
+    assert bridge.put("alice", token, body, media)[0] == status
+    assert bridge.put("alice", token, compact({"subject": "auth|alice"})) == (201, "")
+
+
+def test_repositories(bridge, token):
+    public = compact({"public": True})
+    assert bridge.put("alice/app", token, public) == (401, "unauthorized")  # no such user
+    bridge.register(token, repos=())
+    assert bridge.request("GET", "alice/app", token)[0] == 404
+    assert bridge.put("alice/app", bridge.issuer.token(sub="auth|bob"), public) == (401, "unauthorized")
+    assert bridge.put("alice/app", token, b'{"public":1}') == (422, "wrong-shape")
+    assert bridge.put("alice/app", token, public) == (201, "")
+    assert bridge.put("alice/app", token, public) == (409, "exists")
+    status, headers, body = bridge.request("GET", "alice/app", token)
+    assert (status, body, headers["Content-Type"]) == (200, public, "application/json")
+    assert bridge.request("GET", "alice/app")[0] == 401  # even of a public one
+
+
+def test_tags_and_trees(bridge, token):
+    bridge.register(token)
+    assert bridge.request("GET", "alice/none/_tag")[0] == 404
+    assert bridge.request("GET", TAG)[0] == 404
+    tag, directory = bridge.publish(token, TAG, FILES)
+    assert bridge.request("GET", "alice/app/_tag")[2] == b'["0.1.0"]'
+    expected = {"": (tag, ENTRY), "/tree": (directory, DIRECTORY), "/tree/": (directory, DIRECTORY),
+                **{"/tree/" + name: value for name, value in FILES.items()}}
+    for path, (content, media) in expected.items():
+        for method in ("GET", "HEAD"):
+            status, headers, body = bridge.request(method, TAG + path)
+            assert (status, headers["Content-Type"], headers["Content-Length"]) == (200, media, str(len(content)))
+            assert headers["Content-Digest"] == content_digest(content)
+            assert body == (content if method == "GET" else b"")
+    assert bridge.request("GET", TAG + "/tree/none")[0] == 404
+    assert bridge.put(TAG, token, tag, ENTRY) == (409, "exists")
+    assert bridge.put(TAG + "/tree", token, directory, DIRECTORY) == (409, "exists")
+    assert bridge.fsck() == (0, {"tags": 1, "nodes": 3, "files": 3, "bytes": len(directory) + 44, "unreferenced": 0,
+                                 "faults": 0})
+
+
+def test_private_repositories(bridge, token):
+    bridge.register(token, public=False)
+    bridge.publish(token, TAG, FILES)
+    for path in ("alice/app/_tag", TAG, TAG + "/tree", TAG + "/tree/main.wasm"):
+        assert bridge.request("GET", path)[0] == 401
+        assert bridge.request("GET", path, bridge.issuer.token(sub="auth|bob"))[0] == 401
+        assert bridge.request("GET", path, token)[0] == 200
+    assert bridge.request("PATCH", "alice/app", token, b'{"public":true}', Content_Type="application/json")[0] == 204
+    assert bridge.request("GET", TAG + "/tree/main.wasm")[0] == 200
+    assert bridge.request("PATCH", "alice/app", token, b'{"public":false}', Content_Type="application/json")[0] == 204
+    assert bridge.request("GET", TAG + "/tree/main.wasm")[0] == 401
+
+
+def test_digests_are_wanted_and_checked(bridge, token):
+    bridge.register(token)
+    tag = compact(entry(b"x", "application/wasm"))
+    assert bridge.put(TAG, token, tag, ENTRY, digest=None) == (400, "digest-missing")
+    assert bridge.put(TAG, token, tag, ENTRY, digest=content_digest(b"other")) == (400, "digest-mismatch")
+    assert bridge.put(TAG, token, tag, ENTRY, digest="md5=:AAAA:") == (400, "malformed")
+    assert bridge.put(TAG, token, tag, "text/plain") == (400, "malformed")
+    assert bridge.put(TAG, token, b"{}", ENTRY) == (400, "malformed")
+    assert bridge.put(TAG, token, tag, ENTRY, digest=content_digest(tag).upper().split(",")[0].replace(
+        base64_digest("224", tag).upper(), base64_digest("224", tag))) == (201, "")
+
+
+# ---- what Enarx's had wrong ----
+
+def test_a_failed_upload_can_be_repeated(bridge, token):
+    bridge.register(token)
+    content = b"0123456789" * 1000
+    assert bridge.put(TAG, token, compact(entry(content, "application/wasm")), ENTRY) == (201, "")
+    path = TAG + "/tree"
+    assert bridge.put(path, token, content[:-1] + b"x", "application/wasm", content_digest(content)) == \
+        (400, "digest-mismatch")
+    assert bridge.put(path, token, content[:-1], "application/wasm") == (400, "length-mismatch")
+    assert bridge.put(path, token, content, "application/toml") == (400, "type-mismatch")
+    # a connection that drops
+    raw = bridge.context.wrap_socket(socket.create_connection(("localhost", bridge.port)), server_hostname="localhost")
+    raw.sendall(f"PUT /api/v0.1.0/{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: "
+                f"application/wasm\r\nContent-Digest: {content_digest(content)}\r\nContent-Length: {len(content)}"
+                "\r\n\r\n".encode() + content[:5000])
+    raw.close()
+    deadline = time.monotonic() + 10
+    while os.listdir(bridge.folder / "store/new") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert os.listdir(bridge.folder / "store/new") == []
+    assert bridge.request("GET", path, token)[0] == 404
+    assert bridge.put(path, token, content, "application/wasm") == (201, "")
+    assert bridge.fsck()[0] == 0
+
+
+def test_nodes_are_checked_against_their_entries(bridge, token):
+    bridge.register(token)
+    directory = compact({name: entry(*value) for name, value in FILES.items()})
+    assert bridge.put(TAG, token, compact(entry(directory, DIRECTORY)), ENTRY) == (201, "")
+    assert bridge.put(TAG + "/tree/main.wasm", token, *FILES["main.wasm"]) == (404, "not-found")  # no parent yet
+    assert bridge.put(TAG + "/tree", token, b" " + directory[:-2] + b" }", DIRECTORY)[0] == 400
+    assert bridge.put(TAG + "/tree", token, directory, DIRECTORY) == (201, "")
+    assert bridge.put(TAG + "/tree/other", token, *FILES["main.wasm"]) == (404, "not-found")
+    other = b"\0asm\x02\0\0\0"
+    assert bridge.put(TAG + "/tree/main.wasm", token, other, "application/wasm") == (400, "digest-mismatch")
+    assert bridge.put(TAG + "/tree/main.wasm", token, *FILES["main.wasm"]) == (201, "")
+
+
+def test_a_tag_is_seen_when_its_tree_is_whole(bridge, token):
+    bridge.register(token)
+    tag = compact(entry(b"x", "application/wasm"))
+    assert bridge.put(TAG, token, tag, ENTRY) == (201, "")
+    assert bridge.request("GET", TAG)[0] == 404
+    assert bridge.request("GET", TAG, token)[0] == 200
+    assert bridge.request("GET", "alice/app/_tag")[2] == b"[]"
+    assert bridge.request("GET", "alice/app/_tag", token)[2] == b'["0.1.0"]'
+    assert bridge.request("GET", TAG + "/_missing", token)[2] == b'[""]'
+    assert bridge.request("DELETE", TAG, bridge.issuer.token(sub="auth|bob"))[0] == 401
+    assert bridge.request("DELETE", TAG, token)[0] == 204  # never published: it may go
+    assert bridge.request("GET", TAG, token)[0] == 404
+    assert bridge.put(TAG, token, tag, ENTRY) == (201, "")
+    assert bridge.put(TAG + "/tree", token, b"x", "application/wasm") == (201, "")
+    assert bridge.request("GET", TAG)[0] == 200
+    assert bridge.request("DELETE", TAG, token)[0] == 409  # published
+
+
+def test_ranges_and_entity_tags(bridge, token):
+    bridge.register(token)
+    content = bytes(range(256)) * 40
+    bridge.publish(token, TAG, {"main.wasm": (content, "application/wasm")})
+    path = TAG + "/tree/main.wasm"
+    status, headers, body = bridge.request("GET", path, Range="bytes=100-199")
+    assert (status, body) == (206, content[100:200])
+    assert headers["Content-Range"] == f"bytes 100-199/{len(content)}"
+    assert "Content-Digest" not in headers and headers["Repr-Digest"] == content_digest(content)
+    assert bridge.request("GET", path, Range="bytes=-10")[2] == content[-10:]
+    status, headers, _ = bridge.request("GET", path, Range=f"bytes={len(content)}-")
+    assert (status, headers["Content-Range"]) == (416, f"bytes */{len(content)}")
+    etag = bridge.request("GET", path)[1]["ETag"]
+    assert etag == f'"{hashlib.sha256(content).hexdigest()}"'
+    assert bridge.request("GET", path, If_None_Match=etag)[0] == 304
+    assert bridge.request("GET", path, If_None_Match='"other"')[2] == content
+    assert bridge.request("GET", TAG, If_None_Match=bridge.request("GET", TAG)[1]["ETag"])[0] == 304
+
+
+def test_lists(bridge, token):
+    bridge.register(token, repos=("app", "own"))
+    for version in ("0.10.0", "0.2.0", "0.2.0-rc.1"):
+        bridge.publish(token, f"alice/app/_tag/{version}", FILES)
+    assert bridge.request("GET", "alice/app/_tag")[2] == b'["0.2.0-rc.1","0.2.0","0.10.0"]'
+    assert bridge.request("GET", "alice/app/_tag?search=rc")[2] == b'["0.2.0-rc.1"]'
+    assert bridge.request("GET", "_users")[2] == b'["alice"]'
+    assert bridge.request("GET", "_repositories?search=ow")[2] == b'["alice/own"]'
+    assert bridge.request("GET", "_repositories?limit=1")[2] == b'["alice/app"]'
+    assert bridge.request("GET", "_repositories?after=alice/app")[2] == b'["alice/own"]'
+    assert bridge.request("GET", "_repositories?limit=x")[0] == 400
+    assert bridge.request("GET", "_repositories?user=alice")[0] == 401
+
+
+def test_yanking(bridge, token):
+    bridge.register(token)
+    bridge.publish(token, TAG, FILES)
+    mark = {"yanked": True, "reason": "it leaks"}
+    assert bridge.put(TAG + "/_yank", bridge.issuer.token(sub="auth|bob"), compact(mark))[0] == 401
+    assert bridge.request("PUT", TAG + "/_yank", token, compact(mark), Content_Type="application/json")[0] == 204
+    status, headers, _ = bridge.request("GET", TAG)
+    assert (status, headers["Broch-State"]) == (200, "yanked")
+    details = json.loads(bridge.request("GET", "alice/app/_tag?details=true")[2])
+    assert (details[0]["state"], details[0]["reason"]) == ("yanked", "it leaks")
+
+
+# ---- tokens ----
+
+def test_bad_tokens(bridge, token):
+    now = int(time.time())
+    issue = bridge.issuer.token
+    head, body, signature = token.split(".")
+    none = base64url(compact({"alg": "none"})) + "." + body + "."
+    cases = {
+        issue(exp=now - 100): "expired", issue(exp=None): "exp", issue(iat=None): "iat",
+        issue(nbf=now + 1000): "not valid yet", issue(aud="https://other.example/"): "another audience",
+        issue(aud=None): "another audience", issue(iss="https://issuer.example"): "another issuer",
+        issue(sub=None): "subject", issue(scope=None): "scope", none: "signed by none",
+        issue({"alg": "HS256", "kid": "one"}): "signed by HS256",
+        issue({"alg": "RS512", "kid": "one"}): "signed by RS512",
+        issue({"alg": "RS256", "kid": "one", "crit": ["x"], "x": 1}): "critical",
+        f"{head}.{body}.{signature[:-8]}AAAAAAAA": "signature", "a.b": "no JWT", "x": "no JWT",
+        issue(scope="openid read:drawbridge_users"): "missing a scope for level write",
+    }
+    for bad, why in cases.items():
+        status, _, answer = bridge.request("PUT", "alice", bad, compact({"subject": "auth|alice"}),
+                                           Content_Type="application/json")
+        assert status == 401 and why in json.loads(answer)["error"]["message"], (why, answer)
+    assert bridge.request("GET", "alice", Authorization="Basic eDp5")[0] == 400
+    assert bridge.put("alice", issue(aud=["x", bridge.issuer.audience]), compact({"subject": "auth|alice"})) == \
+        (201, "")
+    assert token not in bridge.log() and body not in bridge.log()
+
+
+def test_a_key_in_the_token_is_nobodys(bridge):
+    """A token that brings its own key and is signed with it."""
+    key = dict(bridge.issuer.jwks["keys"][0], kid="two")
+    forger = type(bridge.issuer)(_folder(bridge, "forger"))
+    key["n"] = forger.jwks["keys"][0]["n"]
+    forged = forger.token({"alg": "RS256", "jwk": key})
+    assert bridge.put("alice", forged, compact({"subject": "auth|alice"})) == (401, "unauthorized")
+
+
+def _folder(bridge, name):
+    (bridge.folder / name).mkdir()
+    return bridge.folder / name
+
+
+def test_local_tokens(bridge):
+    made = bridge.broch("token", "create", "--user", "bob", "--scope", "all")
+    token = made.stdout.strip()
+    assert token.startswith("broch_") and "not shown again" in made.stderr
+    assert bridge.put("alice", token, compact({"subject": "local:bob"})) == (401, "unauthorized")
+    bridge.register(token, "bob", "local:bob")
+    bridge.publish(token, "bob/app/_tag/1.0.0", FILES)
+    listed = json.loads(bridge.broch("token", "list", "--json").stdout)
+    assert (listed[0]["user"], listed[0]["state"]) == ("bob", "good") and token not in json.dumps(listed)
+    for file in (bridge.folder / "store").glob("drawbridge.db*"):
+        assert token.encode() not in file.read_bytes() and token[-43:].encode() not in file.read_bytes()
+    bridge.broch("token", "revoke", listed[0]["id"])
+    assert bridge.request("GET", "bob", token)[0] == 401
+    reader = bridge.broch("token", "create", "--user", "bob", "--scope", "read:drawbridge_users").stdout.strip()
+    assert bridge.request("GET", "bob", reader)[0] == 200
+    assert bridge.put("bob/other", reader, compact({"public": True})) == (401, "unauthorized")
+    for words, why in ((("--scope", "all"), "--user"), (("--user", "bob"), "--scope"),
+                       (("--user", "bob", "--scope", "x"), "--scope"), (("--user", "b-b", "--scope", "all"), "--user")):
+        failed = bridge.broch("token", "create", *words, check=False)
+        assert failed.returncode == 2 and why in failed.stderr
+    failed = bridge.broch("token", "revoke", "none", check=False)
+    assert failed.returncode == 1 and "there is no such token" in failed.stderr
+
+
+# ---- other people's tools ----
+
+def test_as_in_the_talk(bridge, token):
+    """The file, the directory and the tag: what curl fetches has the digests that it says."""
+    bridge.register(token)
+    tag, directory = bridge.publish(token, TAG, FILES)
+    url = f"{bridge.url}/api/v0.1.0/{TAG}"
+
+    def shell(text):
+        return subprocess.run(["bash", "-c", text], check=True, capture_output=True, text=True, timeout=60,
+                              env={**os.environ, "URL": url, "CURL_CA_BUNDLE": str(bridge.ca)}).stdout.split()[0]
+    assert shell("curl -sf $URL | sha256sum") == hashlib.sha256(tag).hexdigest()
+    root = json.loads(tag)["digest"]["sha-256"]
+    assert shell("curl -sf $URL/tree | sha256sum") == base64.b64decode(root).hex()
+    named = json.loads(directory)["main.wasm"]["digest"]["sha-256"]
+    assert shell("curl -sf $URL/tree/main.wasm | sha256sum") == base64.b64decode(named).hex()
+
+
+def test_two_servers_of_one_store(bridge):
+    second = subprocess.run([bridge.build / "src/cli/broch-drawbridge", "--config", bridge.config],
+                            capture_output=True, text=True, timeout=60, check=False)
+    assert second.returncode == 1 and "another process serves this store" in second.stderr
+
+
+def test_configuration_is_read_again(bridge, token):
+    bridge.register(token)
+    text = bridge.config.read_text()
+    bridge.config.write_text(text.replace("audience = \"https://registry", "audience = \"https://elsewhere"))
+    bridge.process.send_signal(signal.SIGHUP)
+    _until(lambda: bridge.request("GET", "alice", token)[0] == 401)
+    bridge.config.write_text("nonsense")
+    bridge.process.send_signal(signal.SIGHUP)
+    _until(lambda: "stays as it was" in bridge.log())
+    assert bridge.request("GET", "/health")[0] == 200
+    bridge.config.write_text(text)
+
+
+def _until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("change,why", [
+    (lambda t: t.replace("[store]\nfolder = \"store\"", ""), "[store] folder is missing"),
+    (lambda t: t + "x = 1\n", "unknown key"),
+    (lambda t: t.replace("keys = \"jwks.json\"", ""), "needs all of issuer, audience and keys"),
+    (lambda t: t.replace("jwks.json", "none.json"), "none.json"),
+    (lambda t: t.replace("jwks.json", "key.pem"), "no JWK set"),
+    (lambda t: t + "[[stewards]]\nname = \"x\"\n", "a Steward needs name and ca"),
+    (lambda t: t + "[[stewards]]\nname = \"x\"\nca = \"jwks.json\"\n", "no certificate in PEM"),
+])
+def test_bad_configurations(build, tmp_path, change, why):
+    bridge = Drawbridge(build, tmp_path)
+    bridge.config.write_text(change(bridge.config.read_text()))
+    failed = subprocess.run([build / "src/cli/broch-drawbridge", "--config", bridge.config], capture_output=True,
+                            text=True, timeout=60, check=False)
+    assert failed.returncode == 1 and why in failed.stderr, failed.stderr
+
+
+def test_a_killed_server_leaves_a_clean_store(bridge, token):
+    bridge.register(token)
+    content = b"x" * 3000000
+    tag = compact(entry(content, "application/wasm"))
+    assert bridge.put(TAG, token, tag, ENTRY) == (201, "")
+    raw = bridge.context.wrap_socket(socket.create_connection(("localhost", bridge.port)), server_hostname="localhost")
+    raw.sendall(f"PUT /api/v0.1.0/{TAG}/tree HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: "
+                f"application/wasm\r\nContent-Digest: {content_digest(content)}\r\nContent-Length: {len(content)}"
+                "\r\n\r\n".encode() + content[:1000000])
+    _until(lambda: os.listdir(bridge.folder / "store/new"))
+    bridge.kill()
+    raw.close()
+    bridge.start()
+    assert os.listdir(bridge.folder / "store/new") == []
+    assert bridge.fsck()[0] == 0
+    assert bridge.put(TAG + "/tree", token, content, "application/wasm") == (201, "")
+    assert bridge.fsck()[0] == 0
