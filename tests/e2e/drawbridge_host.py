@@ -120,9 +120,14 @@ keys = "jwks.json"
     def log(self):
         return (self.folder / "stderr").read_text()
 
-    def request(self, method, path, token=None, body=None, **headers):
-        """Status, headers, body; underscores in names of headers are hyphens."""
-        connection = http.client.HTTPSConnection("localhost", self.port, context=self.context, timeout=60)
+    def request(self, method, path, token=None, body=None, identity=None, **headers):
+        """Status, headers, body; underscores in names of headers are hyphens. identity: the files of the client's
+        certificates and of its key."""
+        context = self.context
+        if identity is not None:
+            context = ssl.create_default_context(cafile=str(self.ca))
+            context.load_cert_chain(*identity)
+        connection = http.client.HTTPSConnection("localhost", self.port, context=context, timeout=60)
         given = {name.replace("_", "-"): value for name, value in headers.items() if value is not None}
         if token is not None:
             given["Authorization"] = "Bearer " + token

@@ -1,10 +1,12 @@
 """The Drawbridge over HTTP, as Enarx's clients, curl and others find it."""
 import base64
+import concurrent.futures
 import hashlib
 import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 
@@ -392,3 +394,68 @@ def test_a_killed_server_leaves_a_clean_store(bridge, token):
     assert bridge.fsck()[0] == 0
     assert bridge.put(TAG + "/tree", token, content, "application/wasm") == (201, "")
     assert bridge.fsck()[0] == 0
+
+
+def test_signed_tags(bridge, token):
+    bridge.register(token)
+    content = b"\0asm\x01\0\0\0"
+    flat = {"payload": base64url(compact(entry(content, "application/wasm"))),
+            "protected": base64url(b'{"alg":"ES256"}'), "signature": base64url(b"s" * 64)}
+    signed = compact(flat)
+    assert bridge.put(TAG, token, signed, ENTRY) == (400, "malformed")  # of the other type
+    assert bridge.put(TAG, token, compact({**flat, "payload": "e30"}), "application/jose+json") == (400, "malformed")
+    assert bridge.put(TAG, token, signed, "application/jose+json") == (201, "")
+    assert bridge.put(TAG + "/tree", token, content + b"x", "application/wasm") == (400, "length-mismatch")
+    assert bridge.put(TAG + "/tree", token, content, "application/wasm") == (201, "")
+    status, headers, body = bridge.request("GET", TAG)
+    assert (status, headers["Content-Type"], body) == (200, "application/jose+json", signed)
+
+
+@pytest.mark.parametrize("directory", [
+    b'{"a":1}', b"[]", b"{", b'{"..":%s}' % compact(entry(b"", "a/b")), b'{"a/b":%s}' % compact(entry(b"", "a/b")),
+    b'{"a":%s,"a":%s}' % ((compact(entry(b"", "a/b")),) * 2), b"[" * 100000,
+    b'{"a":{"digest":{},"length":0,"type":"a/b"}}'])
+def test_bad_directories(bridge, token, directory):
+    bridge.register(token)
+    assert bridge.put(TAG, token, compact(entry(directory, DIRECTORY)), ENTRY) == (201, "")
+    assert bridge.put(TAG + "/tree", token, directory, DIRECTORY) == (400, "malformed")
+    assert bridge.request("GET", TAG + "/_missing", token)[2] == b'[""]'
+    assert bridge.fsck()[0] == 0
+
+
+def test_trees_have_an_end(bridge, token):
+    bridge.register(token)
+    levels = [b"{}"]
+    for _ in range(65):
+        levels.insert(0, compact({"d": entry(levels[0], DIRECTORY)}))
+    assert bridge.put(TAG, token, compact(entry(levels[0], DIRECTORY)), ENTRY) == (201, "")
+    answers = []
+    for depth, level in enumerate(levels):
+        answers.append(bridge.put(TAG + "/tree" + "/d" * depth, token, level, DIRECTORY))
+    assert answers[:64] == [(201, "")] * 64
+    assert answers[64] == (400, "malformed")
+
+
+def test_one_of_two_publishers_wins(bridge, token):
+    bridge.register(token)
+    tags = [compact(entry(content, "application/wasm")) for content in (b"one", b"two")]
+    for version in range(20):
+        path = f"alice/app/_tag/{version}.0.0"
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(lambda tag, path=path: bridge.put(path, token, tag, ENTRY), tags))
+        assert sorted(answers) == [(201, ""), (409, "exists")]
+        assert bridge.request("GET", path, token)[2] == tags[answers.index((201, ""))]
+
+
+def test_ten_thousand_tags(bridge, token):
+    bridge.register(token)
+    database = sqlite3.connect(bridge.folder / "store/drawbridge.db")
+    tag = compact(entry(b"", "application/wasm"))
+    with database:
+        database.executemany("INSERT INTO tags (repo, name, type, content, digests, missing, yanked, reason, created)"
+                             " VALUES (1, ?, ?, ?, ?, 0, 0, '', 0)",
+                             ((f"{i}.0.0", ENTRY, tag, content_digest(tag)) for i in range(10000)))
+    database.close()
+    listed = json.loads(bridge.request("GET", "alice/app/_tag")[2])
+    assert listed == [f"{i}.0.0" for i in range(10000)]
+    assert bridge.request("GET", "alice/app/_tag/9999.0.0")[2] == tag
