@@ -50,3 +50,13 @@ struct toml_texts {
 };
 bool toml_read_texts(const struct toml_form *form, const struct toml_value *value, void *field,
                      uint64_t param);
+
+/* Defines a reader of a table whose fields, of the structure at `field`, are the initialisers. */
+#define TOML_READ_TABLE(function, ...)                                                 \
+    static bool function(const struct toml_form *form, const struct toml_value *value, \
+                         void *field, uint64_t param)                                  \
+    {                                                                                  \
+        static const struct toml_field fields[] = {__VA_ARGS__};                       \
+        (void)param;                                                                   \
+        return toml_read_fields(form, value, fields, COUNT_OF(fields), NULL, field);   \
+    }

@@ -14,6 +14,7 @@
 #include "steward/endorse.h"
 #include "steward/explain.h"
 #include "steward/judge.h"
+#include "steward/registries.h"
 #include "steward/steward.h"
 #include "steward/store.h"
 #include "base/banned.h"
@@ -233,6 +234,7 @@ struct dry_run {
     struct store *store;
     struct judge *judge;
     struct endorser *endorser;
+    struct registries *registries;
     struct arena arena;
     struct judge_question question;
 };
@@ -244,6 +246,14 @@ static bool find_endorsements(void *context, enum evidence_kind kind, struct byt
 
     return endorser_find(d->endorser, &d->setup.config, d->question.now, kind, evidence,
                          collateral);
+}
+
+static bool prove_slug(void *context, struct bytes slug, const uint8_t digest[32],
+                       struct arena *arena, const char **why)
+{
+    struct dry_run *d = context;
+
+    return registries_prove(d->registries, &d->setup.config, slug, digest, arena, why);
 }
 
 static int read_time(const struct cli_args *args, int64_t *out)
@@ -268,6 +278,7 @@ static bool fill_judge(struct dry_run *d, struct err *err)
     size_t count;
 
     if (!judge_new(&d->judge, err) || !endorser_new(d->store, &d->endorser, err) ||
+        !registries_new(&d->registries, err) ||
         !store_endorsements(d->store, (struct bytes){.size = 0}, false, &d->arena, &items, &count,
                             err))
         return false;
@@ -337,6 +348,7 @@ static int judge_file(struct dry_run *d)
 {
     const char *file = d->args->positionals[0];
     const struct judge_source source = {find_endorsements, d};
+    const struct judge_registries registries = {prove_slug, d};
     struct judgement j;
     struct verdict verdict;
     struct bytes content;
@@ -345,6 +357,7 @@ static int judge_file(struct dry_run *d)
     d->question = (struct judge_question){
         .config = &d->setup.config,
         .source = &source,
+        .registries = &registries,
         .now = d->question.now,
         .space = cli_is_given(d->args, "--enarx") ? IDENTITY_OF_ENARX : IDENTITY_OF_BROCH};
     if (!fill_judge(d, &err))
@@ -374,6 +387,7 @@ int cli_steward_policy_test(const struct cli_args *args)
     code = http_client_setup(&err) ? judge_file(&d) : cli_fail_err("steward", &err);
     judge_free(d.judge);
     endorser_free(d.endorser);
+    registries_free(d.registries);
     arena_done(&d.arena);
     close_store(&d.setup, d.store);
     return code;

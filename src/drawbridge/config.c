@@ -70,27 +70,19 @@ static bool read_url(const struct toml_form *form, const struct toml_value *valu
            toml_form_fail(form, value->at, "an issuer is an https:// URL, as its tokens have it");
 }
 
-#define READ_TABLE(function, ...)                                                      \
-    static bool function(const struct toml_form *form, const struct toml_value *value, \
-                         void *field, uint64_t param)                                  \
-    {                                                                                  \
-        static const struct toml_field fields[] = {__VA_ARGS__};                       \
-        (void)param;                                                                   \
-        return toml_read_fields(form, value, fields, COUNT_OF(fields), NULL, field);   \
-    }
-
-READ_TABLE(read_server, {"listen", toml_read_text, FIELD(server.listen), 0},
-           {"certificate", toml_read_text, FIELD(server.certificate), 0},
-           {"key", toml_read_text, FIELD(server.key), 0},
-           {"workers", toml_read_u64, FIELD(server.workers), 256},
-           {"connections", toml_read_u64, FIELD(server.connections), 100000},
-           {"requests_per_second", toml_read_u64, FIELD(server.global_rate), 1000000},
-           {"requests_per_second_of_address", toml_read_u64, FIELD(server.address_rate), 1000000})
-READ_TABLE(read_store, {"folder", toml_read_text, FIELD(store), 0})
-READ_TABLE(read_tokens, {"issuer", read_url, FIELD(tokens.issuer), 0},
-           {"audience", toml_read_text, FIELD(tokens.audience), 0},
-           {"keys", toml_read_text, FIELD(tokens.keys), 0})
-READ_TABLE(read_limits, {"file_bytes", toml_read_u64, FIELD(node_max), NODE_MAX_LIMIT})
+TOML_READ_TABLE(read_server, {"listen", toml_read_text, FIELD(server.listen), 0},
+                {"certificate", toml_read_text, FIELD(server.certificate), 0},
+                {"key", toml_read_text, FIELD(server.key), 0},
+                {"workers", toml_read_u64, FIELD(server.workers), 256},
+                {"connections", toml_read_u64, FIELD(server.connections), 100000},
+                {"requests_per_second", toml_read_u64, FIELD(server.global_rate), 1000000},
+                {"requests_per_second_of_address", toml_read_u64, FIELD(server.address_rate),
+                 1000000})
+TOML_READ_TABLE(read_store, {"folder", toml_read_text, FIELD(store), 0})
+TOML_READ_TABLE(read_tokens, {"issuer", read_url, FIELD(tokens.issuer), 0},
+                {"audience", toml_read_text, FIELD(tokens.audience), 0},
+                {"keys", toml_read_text, FIELD(tokens.keys), 0})
+TOML_READ_TABLE(read_limits, {"file_bytes", toml_read_u64, FIELD(node_max), NODE_MAX_LIMIT})
 
 static bool need(const struct toml_form *form, struct bytes value, const char *key)
 {

@@ -57,6 +57,9 @@ static bool set_failure(CURLcode code, const struct fetch *fetch, struct err *er
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
         return err_set(err, ERR_CRYPTO, "a server's certificate is not to be trusted", ERR_NO_AT);
+    case CURLE_SSL_CERTPROBLEM:
+        return err_set(err, ERR_CRYPTO, "the client's certificate or key cannot be used",
+                       ERR_NO_AT);
     case CURLE_SSL_CACERT_BADFILE:
         return err_set(err, ERR_CRYPTO, "the file of trusted certificates cannot be used",
                        ERR_NO_AT);
@@ -76,6 +79,12 @@ static bool set_failure(CURLcode code, const struct fetch *fetch, struct err *er
     default:
         return err_set(err, ERR_IO, "no connection to a server, or it broke", ERR_NO_AT);
     }
+}
+
+static struct curl_blob blob_of(struct bytes b)
+{
+    return (struct curl_blob){
+        .data = (void *)(uintptr_t)b.data, .len = b.size, .flags = CURL_BLOB_COPY};
 }
 
 /* Everything that libcurl would otherwise decide by itself. */
@@ -105,12 +114,16 @@ static bool set_options(CURL *curl, const struct http_get *get, struct fetch *fe
     SET(CURLOPT_HEADERDATA, fetch);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, fetch);
-    struct curl_blob ca = {
-        .data = (void *)(uintptr_t)get->ca.data, .len = get->ca.size, .flags = CURL_BLOB_COPY};
+    struct curl_blob ca = blob_of(get->ca), certificate = blob_of(get->certificate),
+                     key = blob_of(get->key);
     if (get->ca.size != 0) {
         SET(CURLOPT_CAINFO_BLOB, &ca);
         SET(CURLOPT_CAINFO, NULL);
         SET(CURLOPT_CAPATH, NULL);
+    }
+    if (get->certificate.size != 0) {
+        SET(CURLOPT_SSLCERT_BLOB, &certificate);
+        SET(CURLOPT_SSLKEY_BLOB, &key);
     }
 #undef SET
     return is_set;

@@ -7,11 +7,12 @@
 #define HTTP_REPLY_HEADERS_MAX ((size_t)64 << 10)
 
 struct http_get {
-    const char *url;     /* https://… */
-    struct bytes ca;     /* PEM; empty: the system's */
-    unsigned timeout_ms; /* for everything; 0: 10 s */
-    size_t body_max;     /* bytes; a larger body fails with ERR_LIMIT */
-    const char *accept;  /* NULL: anything */
+    const char *url;               /* https://… */
+    struct bytes ca;               /* PEM; empty: the system's */
+    struct bytes certificate, key; /* PEM, of the client; empty: it has none */
+    unsigned timeout_ms;           /* for everything; 0: 10 s */
+    size_t body_max;               /* bytes; a larger body fails with ERR_LIMIT */
+    const char *accept;            /* NULL: anything */
 };
 
 struct http_reply {

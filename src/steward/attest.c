@@ -86,6 +86,16 @@ static bool find_endorsements(void *context, enum evidence_kind kind, struct byt
                          collateral);
 }
 
+/* ---- slugs ---- */
+
+static bool prove_slug(void *context, struct bytes slug, const uint8_t digest[32],
+                       struct arena *arena, const char **why)
+{
+    const struct source_context *c = context;
+
+    return registries_prove(c->service->registries, &c->policy->config, slug, digest, arena, why);
+}
+
 /* ---- deciding ---- */
 
 static void refuse(struct judgement *j, enum refusal refusal, const char *detail)
@@ -185,8 +195,10 @@ static void judge(struct service *s, const struct policy *policy, const struct h
     struct source_context source_context = {s, policy, os_unix_ms() / 1000};
     const struct judge_nonces nonces = {check_nonce, &nonce_context};
     const struct judge_source source = {find_endorsements, &source_context};
+    const struct judge_registries registries = {prove_slug, &source_context};
     const struct judge_question question = {.config = &policy->config,
                                             .source = &source,
+                                            .registries = &registries,
                                             .nonces = &nonces,
                                             .now = source_context.now,
                                             .space = space};

@@ -3,11 +3,13 @@
 #include <stdio.h>
 
 #include "package/digest.h"
+#include "package/host.h"
 #include "package/slug.h"
 #include "base/banned.h"
 
 #define LIFETIME_MAX_HOURS UINT64_C(2160) /* 90 days */
 #define FILES_MAX 256u
+#define REGISTRIES_MAX 64u
 #define PEM_MAX ((size_t)256 << 10)
 
 #define FIELD(member) offsetof(struct steward_config, member)
@@ -226,41 +228,104 @@ bool workload_policy_admits(const struct workload_policy *policy, const struct i
     return policy->any;
 }
 
+/* ---- registries ---- */
+
+#define REGISTRY(member) offsetof(struct steward_registry, member)
+
+/* A host as slugs have it. */
+static bool read_host(const struct toml_form *form, const struct toml_entry *entry,
+                      struct bytes *out)
+{
+    struct writer w = writer_growable(form->arena, SLUG_SIZE_MAX);
+    struct bytes host;
+    uint16_t port;
+    struct err err;
+
+    if (!config_host_parse(toml_key(entry), form->arena, &host, &port, &err))
+        return toml_form_fail(form, entry->key_at, "%s is no registry's host: %s",
+                              toml_show_text(toml_key(entry)).text, err.msg);
+    writer_bytes(&w, host);
+    if (port != 0 && port != 443)
+        writer_format(&w, ":%u", port);
+    return writer_done(&w, out, &err) || toml_form_fail(form, entry->key_at, "no memory");
+}
+
+static bool read_registry(const struct toml_form *form, const struct toml_value *value,
+                          struct steward_registry *r)
+{
+    static const struct toml_field fields[] = {
+        {"ca", toml_read_text, REGISTRY(ca), 0},
+        {"certificate", toml_read_text, REGISTRY(certificate), 0},
+        {"key", toml_read_text, REGISTRY(key), 0},
+    };
+
+    if (value->type == TOML_STRING) {
+        if (!toml_read_text(form, value, &r->ca, 0))
+            return false;
+    } else if (!toml_read_fields(form, value, fields, COUNT_OF(fields), NULL, r)) {
+        return false;
+    }
+    if (r->ca.size == 0)
+        return toml_form_fail(form, value->at, "ca is missing: a file, or \"web-pki\"");
+    if (bytes_is(r->ca, "web-pki"))
+        r->ca = (struct bytes){.size = 0};
+    return (r->certificate.size == 0) == (r->key.size == 0) ||
+           toml_form_fail(form, value->at, "certificate and key belong together");
+}
+
+static bool read_registries(const struct toml_form *form, const struct toml_value *value,
+                            void *field, uint64_t param)
+{
+    struct steward_config *c = field;
+
+    if (value->type != TOML_TABLE)
+        return toml_form_fail_type(form, value, "a table");
+    c->registries = toml_count(value) <= param
+                        ? ARENA_ARRAY(form->arena, struct steward_registry, toml_count(value))
+                        : NULL;
+    if (c->registries == NULL)
+        return toml_form_fail(form, value->at, "more registries than can be taken");
+    for (const struct toml_entry *e = toml_entries(value); e != NULL; e = e->next) {
+        struct steward_registry *r = &c->registries[c->registry_count];
+        if (!read_host(form, e, &r->host) || !read_registry(form, &e->value, r))
+            return false;
+        for (size_t i = 0; i < c->registry_count; i++) {
+            if (bytes_equal(c->registries[i].host, r->host))
+                return toml_form_fail(form, e->key_at, "%s is there twice",
+                                      toml_show_text(r->host).text);
+        }
+        c->registry_count++;
+    }
+    return true;
+}
+
 /* ---- tables ---- */
 
-#define READ_TABLE(function, ...)                                                      \
-    static bool function(const struct toml_form *form, const struct toml_value *value, \
-                         void *field, uint64_t param)                                  \
-    {                                                                                  \
-        static const struct toml_field fields[] = {__VA_ARGS__};                       \
-        (void)param;                                                                   \
-        return toml_read_fields(form, value, fields, COUNT_OF(fields), NULL, field);   \
-    }
-
-READ_TABLE(read_server, {"listen", toml_read_text, FIELD(server.listen), 0},
-           {"certificate", toml_read_text, FIELD(server.certificate), 0},
-           {"key", toml_read_text, FIELD(server.key), 0},
-           {"user", toml_read_text, FIELD(server.user), 0},
-           {"workers", toml_read_u64, FIELD(server.workers), 256},
-           {"requests_per_second", toml_read_u64, FIELD(server.global_rate), 1000000},
-           {"requests_per_second_of_address", toml_read_u64, FIELD(server.address_rate), 1000000})
-READ_TABLE(read_ca, {"certificate", toml_read_text, FIELD(ca.certificate), 0},
-           {"key", toml_read_text, FIELD(ca.key), 0})
-READ_TABLE(read_simulation, {"certificate", toml_read_text, FIELD(simulation.certificate), 0},
-           {"key", toml_read_text, FIELD(simulation.key), 0},
-           {"roots", toml_read_texts, FIELD(simulation.roots), 16},
-           {"collateral", toml_read_text, FIELD(simulation.collateral), 0},
-           {"audit", toml_read_text, FIELD(simulation_audit), 0})
-READ_TABLE(read_nonce, {"keys", toml_read_texts, FIELD(nonce_keys), NONCE_KEYS_MAX})
-READ_TABLE(read_store, {"folder", toml_read_text, FIELD(store), 0},
-           {"audit", toml_read_text, FIELD(audit), 0})
-READ_TABLE(read_certificates,
-           {"lifetime_hours", read_hours, FIELD(lifetime_hours), LIFETIME_MAX_HOURS},
-           {"clock_skew_seconds", toml_read_u64, FIELD(clock_skew_seconds), 60})
-READ_TABLE(read_collateral, {"folder", toml_read_text, FIELD(collateral.folder), 0},
-           {"amd", read_url, FIELD(collateral.amd), 0},
-           {"intel", read_url, FIELD(collateral.intel), 0},
-           {"ca", toml_read_text, FIELD(collateral.ca), 0})
+TOML_READ_TABLE(read_server, {"listen", toml_read_text, FIELD(server.listen), 0},
+                {"certificate", toml_read_text, FIELD(server.certificate), 0},
+                {"key", toml_read_text, FIELD(server.key), 0},
+                {"user", toml_read_text, FIELD(server.user), 0},
+                {"workers", toml_read_u64, FIELD(server.workers), 256},
+                {"requests_per_second", toml_read_u64, FIELD(server.global_rate), 1000000},
+                {"requests_per_second_of_address", toml_read_u64, FIELD(server.address_rate),
+                 1000000})
+TOML_READ_TABLE(read_ca, {"certificate", toml_read_text, FIELD(ca.certificate), 0},
+                {"key", toml_read_text, FIELD(ca.key), 0})
+TOML_READ_TABLE(read_simulation, {"certificate", toml_read_text, FIELD(simulation.certificate), 0},
+                {"key", toml_read_text, FIELD(simulation.key), 0},
+                {"roots", toml_read_texts, FIELD(simulation.roots), 16},
+                {"collateral", toml_read_text, FIELD(simulation.collateral), 0},
+                {"audit", toml_read_text, FIELD(simulation_audit), 0})
+TOML_READ_TABLE(read_nonce, {"keys", toml_read_texts, FIELD(nonce_keys), NONCE_KEYS_MAX})
+TOML_READ_TABLE(read_store, {"folder", toml_read_text, FIELD(store), 0},
+                {"audit", toml_read_text, FIELD(audit), 0})
+TOML_READ_TABLE(read_certificates,
+                {"lifetime_hours", read_hours, FIELD(lifetime_hours), LIFETIME_MAX_HOURS},
+                {"clock_skew_seconds", toml_read_u64, FIELD(clock_skew_seconds), 60})
+TOML_READ_TABLE(read_collateral, {"folder", toml_read_text, FIELD(collateral.folder), 0},
+                {"amd", read_url, FIELD(collateral.amd), 0},
+                {"intel", read_url, FIELD(collateral.intel), 0},
+                {"ca", toml_read_text, FIELD(collateral.ca), 0})
 
 static const struct toml_field fields[] = {
     {"trust_domain", read_trust_domain, FIELD(trust_domain), 0},
@@ -273,6 +338,7 @@ static const struct toml_field fields[] = {
     {"certificates", read_certificates, 0, 0},
     {"collateral", read_collateral, 0, 0},
     {"workloads", read_workloads, FIELD(workloads), 0},
+    {"registries", read_registries, 0, REGISTRIES_MAX},
 };
 
 /* Keys of the policy for evidence. Roots of simulated platforms are named by [simulation] alone. */
@@ -388,6 +454,22 @@ static bool read_folder(const struct toml_form *form, struct file_set *files, st
     return true;
 }
 
+static bool read_registry_files(const struct toml_form *form, struct file_set *files,
+                                struct steward_config *c)
+{
+    for (size_t i = 0; i < c->registry_count; i++) {
+        struct steward_registry *r = &c->registries[i];
+        if (!read_file(form, files, r->ca, &r->ca_pem) ||
+            !read_file(form, files, r->certificate, &r->certificate_pem) ||
+            !read_file(form, files, r->key, &r->key_pem))
+            return false;
+        if (r->ca.size != 0 && r->ca_pem.size == 0) /* or the system's would serve */
+            return text_error_set(form->error, 0, 0, "%s: the file is empty",
+                                  toml_show_text(r->ca).text);
+    }
+    return true;
+}
+
 static bool read_files(const struct toml_form *form, struct file_set *files,
                        struct steward_config *c)
 {
@@ -400,7 +482,8 @@ static bool read_files(const struct toml_form *form, struct file_set *files,
            read_file(form, files, c->ca.certificate, &c->ca_pem) &&
            read_file(form, files, c->simulation.certificate, &c->simulation_ca_pem) &&
            read_file(form, files, c->collateral.ca, &c->collateral_ca_pem) &&
-           read_nonce_keys(form, files, c) && read_roots(form, files, c) &&
+           read_registry_files(form, files, c) && read_nonce_keys(form, files, c) &&
+           read_roots(form, files, c) &&
            read_folder(form, files, c->collateral.folder, items, &c->collateral_file_count) &&
            read_folder(form, files, c->simulation.collateral, items, &c->collateral_file_count);
 }

@@ -25,6 +25,13 @@ struct workload_policy {
     bool unverified_as_local; /* a slug that nobody proved becomes no slug; else it is refused */
 };
 
+/* A registry whose tags the Steward reads, so that it can certify slugs of it. */
+struct steward_registry {
+    struct bytes host;                 /* canonical, with a port unless it is 443 */
+    struct bytes ca, certificate, key; /* files; ca empty: web-pki */
+    struct bytes ca_pem, certificate_pem, key_pem;
+};
+
 struct steward_config {
     struct bytes trust_domain;
     struct bytes url; /* as keeps reach the Steward, without a '/' at its end */
@@ -46,6 +53,8 @@ struct steward_config {
         struct bytes folder, amd, intel, ca;
     } collateral;
     struct workload_policy workloads;
+    struct steward_registry *registries;
+    size_t registry_count;
     struct evidence_policy evidence;
 
     /* The contents of files that it names. */

@@ -38,7 +38,22 @@ static void explain_workloads(struct writer *w, const struct workload_policy *p)
                   p->platform ? "gets" : "does not get");
     writer_format(w, "  Keeps of Enarx %s certified, without a workload.\n",
                   p->enarx ? "are" : "are not");
-    writer_text(w, p->unverified_as_local
+}
+
+static void explain_registries(struct writer *w, const struct steward_config *c)
+{
+    writer_text(w, c->registry_count != 0
+                       ? "Slugs\n  They are proved at these registries, and no others:\n"
+                       : "Slugs\n  None is proved: [registries] lists no registry.\n");
+    for (size_t i = 0; i < c->registry_count; i++) {
+        const struct steward_registry *r = &c->registries[i];
+        writer_text(w, "  - ");
+        writer_shown(w, r->host);
+        writer_text(w, r->ca.size != 0 ? ", whose certificate ends in " : ", by the web's roots");
+        writer_shown(w, r->ca);
+        writer_text(w, r->certificate.size != 0 ? ", private repositories too\n" : "\n");
+    }
+    writer_text(w, c->workloads.unverified_as_local
                        ? "  A slug that cannot be proved is left out; the digest is certified.\n"
                        : "  A slug that cannot be proved is refused.\n");
 }
@@ -62,5 +77,6 @@ void steward_explain(struct writer *w, const struct steward_config *c)
     writer_format(w, " and last %llu hours.\n", (unsigned long long)c->lifetime_hours);
     evidence_policy_explain(w, &c->evidence);
     explain_workloads(w, &c->workloads);
+    explain_registries(w, c);
     explain_simulation(w, c);
 }

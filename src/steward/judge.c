@@ -239,7 +239,19 @@ static bool judge_verdict(struct judgement *j, struct arena *arena)
                   writer_done(&w, &text, &err) ? (const char *)text.data : check_name(refusal));
 }
 
-static bool judge_workload(struct judgement *j, const struct judge_question *question)
+/* Whether what the claims call themselves is true. */
+static bool prove_slug(const struct judgement *j, const struct judge_question *question,
+                       struct arena *arena, const char **why)
+{
+    const struct judge_registries *r = question->registries;
+    const struct identity_claims *claims = &j->identity.claims;
+
+    *why = "no registry is asked";
+    return r != NULL && r->prove(r->context, claims->slug, claims->digest, arena, why);
+}
+
+static bool judge_workload(struct judgement *j, const struct judge_question *question,
+                           struct arena *arena)
 {
     const struct workload_policy *policy = &question->config->workloads;
     struct identity_claims *claims = &j->identity.claims;
@@ -248,12 +260,15 @@ static bool judge_workload(struct judgement *j, const struct judge_question *que
     const char *why;
     struct err err;
 
-    if (policy->unverified_as_local) /* before rules about names, which it has not proved */
+    bool is_named = claims->slug.size != 0;
+    /* before rules about names, which it has not proved */
+    if (is_named && policy->unverified_as_local && !prove_slug(j, question, arena, &why))
         claims->slug = (struct bytes){.size = 0};
     if (!workload_policy_admits(policy, &j->identity, question->space, &why))
         return refuse(j, REFUSAL_WORKLOAD_REFUSED, why);
-    if (claims->slug.size != 0)
-        return refuse(j, REFUSAL_SLUG_UNVERIFIED, "");
+    /* after them: no registry is asked about what is refused anyway */
+    if (is_named && !policy->unverified_as_local && !prove_slug(j, question, arena, &why))
+        return refuse(j, REFUSAL_SLUG_UNVERIFIED, why);
     return identity_name(&w, question->config->trust_domain, &j->identity, question->space, &err) ||
            refuse(j, REFUSAL_SLUG_NOT_NAMEABLE, err.msg);
 }
@@ -275,7 +290,7 @@ void judge_request(struct judge *judge, const struct judge_question *question, s
     collateral_share(collateral, judge->recent);
     if (judge_its_evidence(judge, out, question, collateral, arena, &file) &&
         describe(out, question, &file, arena) && judge_verdict(out, arena)) {
-        (void)judge_workload(out, question);
+        (void)judge_workload(out, question, arena);
         remember(judge, collateral);
     }
     collateral_free(collateral);

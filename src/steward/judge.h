@@ -38,6 +38,13 @@ struct judge_source {
     void *context;
 };
 
+/* Says whether a slug's registry names the digest under its tag; else *why not, in words. */
+struct judge_registries {
+    bool (*prove)(void *context, struct bytes slug, const uint8_t digest[32], struct arena *arena,
+                  const char **why);
+    void *context;
+};
+
 /* Says whether a request's nonce is good, before its evidence is looked at. */
 struct judge_nonces {
     enum refusal (*check)(void *context, int64_t now, struct bytes nonce,
@@ -47,10 +54,11 @@ struct judge_nonces {
 
 struct judge_question {
     const struct steward_config *config;
-    const struct judge_source *source; /* NULL: none */
-    const struct judge_nonces *nonces; /* NULL: any nonce will do */
-    int64_t now;                       /* seconds since 1970 */
-    enum identity_namespace space;     /* which interface the request came by */
+    const struct judge_source *source;         /* NULL: none */
+    const struct judge_registries *registries; /* NULL: no slug is proved */
+    const struct judge_nonces *nonces;         /* NULL: any nonce will do */
+    int64_t now;                               /* seconds since 1970 */
+    enum identity_namespace space;             /* which interface the request came by */
 };
 
 /* What was decided. Bytes are in the arena. */

@@ -120,6 +120,7 @@ bool service_configure(struct service *s, struct bytes text, struct file_set *fi
     policy->generation = s->next_generation++;
     s->policy = policy;
     (void)pthread_mutex_unlock(&s->lock);
+    registries_forget(s->registries);
     if (old != NULL)
         service_policy_done(s, old);
     return true;
@@ -266,8 +267,11 @@ bool service_new(const struct service_options *options, struct bytes text, struc
     (void)pthread_rwlock_init(&s->revocation_lock, NULL);
     for (size_t i = 0; i < COUNT_OF(s->crls); i++)
         (void)pthread_mutex_init(&s->crls[i].lock, NULL);
-    bool ok = service_configure(s, text, files, error, err) && nonce_book_new(&s->nonces, err) &&
-              endorser_new(options->store, &s->endorser, err);
+    bool ok = registries_new(&s->registries, err);
+    if (!ok)
+        file_set_free(files);
+    ok = ok && service_configure(s, text, files, error, err) && nonce_book_new(&s->nonces, err) &&
+         endorser_new(options->store, &s->endorser, err);
     if (!ok) {
         service_free(s);
         return false;
@@ -295,6 +299,7 @@ void service_free(struct service *service)
     }
     nonce_book_free(service->nonces);
     endorser_free(service->endorser);
+    registries_free(service->registries);
     arena_done(&service->revocations.arena);
     (void)pthread_rwlock_destroy(&service->revocation_lock);
     (void)pthread_mutex_destroy(&service->lock);

@@ -6,6 +6,7 @@
 
 #include "steward/endorse.h"
 #include "steward/judge.h"
+#include "steward/registries.h"
 #include "steward/service.h"
 
 #define CHAIN_MAX 8
@@ -55,6 +56,7 @@ struct service {
     struct service_options options;
     struct nonce_book *nonces;
     struct endorser *endorser;
+    struct registries *registries;
     _Atomic(struct http_server *) server; /* NULL until it is known */
     pthread_rwlock_t revocation_lock;
     struct revocation_cache revocations;
