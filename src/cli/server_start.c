@@ -1,9 +1,10 @@
-/* broch steward … and broch drawbridge …, in broch itself: starts the program beside it that has
- * the command, with the same command line. */
+/* Commands that need the libraries of a server or of a client, in broch itself: starts the program
+ * beside it that has the command, with the same command line. */
 #include <errno.h>
 #include <unistd.h>
 
 #include "cli/drawbridge_work.h"
+#include "cli/registry_work.h"
 #include "cli/steward_work.h"
 #include "os/os.h"
 #include "base/banned.h"
@@ -61,3 +62,23 @@ START("broch-drawbridge", cli_drawbridge_token_list)
 START("broch-drawbridge", cli_drawbridge_token_revoke)
 START("broch-drawbridge", cli_drawbridge_fsck)
 START("broch-drawbridge", cli_drawbridge_gc)
+START("broch-registry", cli_user_register)
+START("broch-registry", cli_user_info)
+START("broch-registry", cli_repo_register)
+START("broch-registry", cli_repo_info)
+START("broch-registry", cli_repo_list)
+START("broch-registry", cli_repo_search)
+START("broch-registry", cli_repo_visibility)
+START("broch-registry", cli_repo_steward_add)
+START("broch-registry", cli_repo_steward_list)
+START("broch-registry", cli_repo_steward_remove)
+START("broch-registry", cli_package_publish)
+START("broch-registry", cli_package_fetch)
+START("broch-registry", cli_package_info)
+START("broch-registry", cli_package_verify)
+START("broch-registry", cli_package_yank)
+START("broch-registry", cli_tree_digest)
+START("broch-registry", cli_tree_info)
+START("broch-registry", cli_tree_fetch)
+START("broch-registry", cli_key_publisher_create)
+START("broch-registry", cli_key_publisher_show)

@@ -1,10 +1,10 @@
 /* libcurl within limits. */
 #include "http/client.h"
 
-#include <curl/curl.h>
 #include <string.h>
 #include <strings.h>
 
+#include "http/curl.h"
 #include "http/text.h"
 
 #define TIMEOUT_DEFAULT_MS 10000
@@ -48,84 +48,25 @@ static bool set_failure(CURLcode code, const struct fetch *fetch, struct err *er
     if (fetch->headers.failed != ERR_NONE)
         return err_set(err, ERR_LIMIT, "the headers of a reply are larger than, in bytes",
                        HTTP_REPLY_HEADERS_MAX);
-    switch (code) {
-    case CURLE_WRITE_ERROR:
-    case CURLE_FILESIZE_EXCEEDED:
+    if (code == CURLE_WRITE_ERROR || code == CURLE_FILESIZE_EXCEEDED)
         return err_set(err, ERR_LIMIT, "a reply is larger than, in bytes", fetch->body_max);
-    case CURLE_OPERATION_TIMEDOUT:
-        return err_set(err, ERR_TIMEOUT, "a server did not answer in time", ERR_NO_AT);
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_ISSUER_ERROR:
-        return err_set(err, ERR_CRYPTO, "a server's certificate is not to be trusted", ERR_NO_AT);
-    case CURLE_SSL_CERTPROBLEM:
-        return err_set(err, ERR_CRYPTO, "the client's certificate or key cannot be used",
-                       ERR_NO_AT);
-    case CURLE_SSL_CACERT_BADFILE:
-        return err_set(err, ERR_CRYPTO, "the file of trusted certificates cannot be used",
-                       ERR_NO_AT);
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_SSL_CIPHER:
-        return err_set(err, ERR_CRYPTO, "a server speaks no TLS of ours", ERR_NO_AT);
-    case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_URL_MALFORMAT:
-        return err_set(err, ERR_FORMAT, "this is no https:// URL", ERR_NO_AT);
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_BAD_CONTENT_ENCODING:
-        return err_set(err, ERR_FORMAT, "a server's answer is no HTTP", ERR_NO_AT);
-    case CURLE_COULDNT_RESOLVE_HOST:
-        return err_set(err, ERR_IO, "a server's name has no address", ERR_NO_AT);
-    case CURLE_OUT_OF_MEMORY:
-        return err_set(err, ERR_MEMORY, "no memory for a request", ERR_NO_AT);
-    default:
-        return err_set(err, ERR_IO, "no connection to a server, or it broke", ERR_NO_AT);
-    }
+    return curl_fail(code, err);
 }
 
-static struct curl_blob blob_of(struct bytes b)
-{
-    return (struct curl_blob){
-        .data = (void *)(uintptr_t)b.data, .len = b.size, .flags = CURL_BLOB_COPY};
-}
-
-/* Everything that libcurl would otherwise decide by itself. */
 static bool set_options(CURL *curl, const struct http_get *get, struct fetch *fetch,
                         struct curl_slist *headers)
 {
+    const struct curl_peer peer = {get->url, get->ca, get->certificate, get->key};
     long timeout = get->timeout_ms != 0 ? (long)get->timeout_ms : TIMEOUT_DEFAULT_MS;
-    bool is_set = true;
+    bool is_set = curl_set_peer(curl, &peer);
 
-#define SET(option, value) is_set = is_set && curl_easy_setopt(curl, option, value) == CURLE_OK
-    SET(CURLOPT_URL, get->url);
-    SET(CURLOPT_PROTOCOLS_STR, "https");
-    SET(CURLOPT_DEFAULT_PROTOCOL, "https");
-    SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_PROXY, "");
-    SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_TIMEOUT_MS, timeout);
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(CURLOPT_SSL_VERIFYPEER, 1L);
-    SET(CURLOPT_SSL_VERIFYHOST, 2L);
-    SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)get->body_max);
-    SET(CURLOPT_USERAGENT, "broch");
-    SET(CURLOPT_HTTPHEADER, headers);
-    SET(CURLOPT_HEADERFUNCTION, on_header);
-    SET(CURLOPT_HEADERDATA, fetch);
-    SET(CURLOPT_WRITEFUNCTION, on_body);
-    SET(CURLOPT_WRITEDATA, fetch);
-    struct curl_blob ca = blob_of(get->ca), certificate = blob_of(get->certificate),
-                     key = blob_of(get->key);
-    if (get->ca.size != 0) {
-        SET(CURLOPT_CAINFO_BLOB, &ca);
-        SET(CURLOPT_CAINFO, NULL);
-        SET(CURLOPT_CAPATH, NULL);
-    }
-    if (get->certificate.size != 0) {
-        SET(CURLOPT_SSLCERT_BLOB, &certificate);
-        SET(CURLOPT_SSLKEY_BLOB, &key);
-    }
-#undef SET
+    CURL_SET(curl, CURLOPT_TIMEOUT_MS, timeout);
+    CURL_SET(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)get->body_max);
+    CURL_SET(curl, CURLOPT_HTTPHEADER, headers);
+    CURL_SET(curl, CURLOPT_HEADERFUNCTION, on_header);
+    CURL_SET(curl, CURLOPT_HEADERDATA, fetch);
+    CURL_SET(curl, CURLOPT_WRITEFUNCTION, on_body);
+    CURL_SET(curl, CURLOPT_WRITEDATA, fetch);
     return is_set;
 }
 
