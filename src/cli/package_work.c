@@ -16,18 +16,6 @@ static const struct transfer_progress no_progress_yet = {.moved = NULL};
 
 /* ---- what is common ---- */
 
-/* "sha-256:" in hexadecimal, as sha256sum prints it; another algorithm when there is no such. */
-static void write_digest(struct writer *out, const struct entry *entry)
-{
-    const struct digest *digest = &entry->digests.of[DIGEST_SHA256];
-
-    for (size_t i = 0; digest->size == 0 && i < DIGEST_ALGORITHMS; i++) {
-        if (entry->digests.of[i].size != 0)
-            digest = &entry->digests.of[i];
-    }
-    digest_write_hex(out, digest);
-}
-
 static size_t count_files(const struct tree *tree)
 {
     size_t count = 0;
@@ -78,7 +66,7 @@ static int report(struct registry_work *w, const struct tree *tree, const char *
         writer_text(&out, "{\"slug\":\"");
         slug_write(&out, &w->slug);
         writer_text(&out, "\",\"digest\":\"");
-        write_digest(&out, &tree->nodes[0].entry);
+        digest_write_hex(&out, entry_digest(&tree->nodes[0].entry));
         writer_format(&out, "\",\"files\":%zu,\"bytes\":%llu,\"%s\":", count_files(tree),
                       (unsigned long long)tree->bytes, json_key);
         writer_text(&out, json_value);
@@ -88,7 +76,7 @@ static int report(struct registry_work *w, const struct tree *tree, const char *
         writer_text(&out, ": ");
         writer_shown(&out, bytes_of(done));
         writer_format(&out, ", %zu files, %s\n", count_files(tree), size_text(tree->bytes, size));
-        write_digest(&out, &tree->nodes[0].entry);
+        digest_write_hex(&out, entry_digest(&tree->nodes[0].entry));
         writer_text(&out, "\n");
     }
     return registry_print(w, &out);
@@ -319,7 +307,7 @@ int cli_tree_digest(const struct cli_args *args)
         if (args->json)
             entry_write(&out, &tree.nodes[0].entry);
         else
-            write_digest(&out, &tree.nodes[0].entry);
+            digest_write_hex(&out, entry_digest(&tree.nodes[0].entry));
         writer_text(&out, "\n");
         code = registry_print(&w, &out);
         tree_close(&tree);
@@ -339,7 +327,7 @@ static void write_node(struct writer *out, const struct tree_node *node, bool as
         return;
     }
     writer_format(out, "%12llu  ", (unsigned long long)node->entry.length);
-    write_digest(out, &node->entry);
+    digest_write_hex(out, entry_digest(&node->entry));
     writer_format(out, "  /%s%s\n", node->path,
                   entry_is_directory(&node->entry) && node->path[0] != '\0' ? "/" : "");
 }

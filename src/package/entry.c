@@ -252,6 +252,15 @@ bool entry_equal(const struct entry *a, const struct entry *b)
            digest_set_equal(&a->digests, &b->digests);
 }
 
+const struct digest *entry_digest(const struct entry *entry)
+{
+    size_t i = DIGEST_SHA256;
+
+    while (entry->digests.of[i % DIGEST_ALGORITHMS].size == 0)
+        i++; /* a set is never empty */
+    return &entry->digests.of[i % DIGEST_ALGORITHMS];
+}
+
 bool entry_is_directory(const struct entry *entry)
 {
     return bytes_is(entry->type, MEDIA_DIRECTORY);

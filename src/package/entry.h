@@ -37,6 +37,8 @@ MUST_CHECK bool entry_parse(struct bytes json, struct arena *arena, struct entry
                             struct err *err);
 void entry_write(struct writer *w, const struct entry *entry);
 bool entry_equal(const struct entry *a, const struct entry *b);
+/* The digest that the entry is called by: its SHA-256 when it has one. */
+const struct digest *entry_digest(const struct entry *entry);
 bool entry_is_directory(const struct entry *entry);
 /* The entry of content in memory, with ENTRY_ALGORITHMS. ERR_MEMORY. */
 MUST_CHECK bool entry_of(struct bytes content, const char *type, struct entry *out,

@@ -148,7 +148,7 @@ struct download {
     struct http_sink sink;
     const struct tree_node *node;
     struct hasher hasher;
-    uint64_t size; /* hashed, and in the file */
+    uint64_t size;    /* hashed, and in the file */
     uint64_t resumed; /* bytes that an earlier fetch left */
     int fd;           /* -1: nowhere */
     bool has_begun;
@@ -428,16 +428,14 @@ static bool make_folders(struct fetch *f)
 /* The folder of an unfinished fetch, named after its content, beside where it will be. */
 static const char *part_path(struct remote *r, const struct tree *tree, const char *folder)
 {
-    const struct digest_set *digests = &tree->nodes[0].entry.digests;
+    const struct digest *digest = entry_digest(&tree->nodes[0].entry);
     struct writer w = writer_growable(r->arena, ENTRY_PATH_MAX);
     char hex[16];
     struct bytes path;
     struct err err;
-    size_t i = 0, size = strlen(folder);
+    size_t size = strlen(folder);
 
-    while (digests->of[i].size == 0)
-        i++;
-    hex_encode(bytes_from(digests->of[i].bytes, sizeof hex / 2), hex);
+    hex_encode(bytes_from(digest->bytes, sizeof hex / 2), hex);
     while (size > 1 && folder[size - 1] == '/')
         size--;
     writer_bytes(&w, bytes_from(folder, size));

@@ -125,7 +125,7 @@ static const char *hint(const struct remote *r, unsigned status)
     switch (status) {
     case 401:
         return r->token == NULL ? "; a token is needed: --token-file gives one"
-                                : "; the token is not good, or no more";
+                                : "; another token may be needed";
     case 403:
         return r->token == NULL ? "; a token is needed: --token-file gives one"
                                 : "; the token does not allow it";

@@ -1,15 +1,13 @@
 """Slugs are proved: the Steward reads the tag at the slug's registry, and at no other host."""
 import concurrent.futures
-import http.server
 import json
 import signal
-import ssl
-import threading
 import time
 
 import pytest
 
 from drawbridge_host import DIRECTORY, ENTRY, Drawbridge, compact, entry, openssl
+from foreign_registry import ForeignRegistry
 from steward_host import Platforms, Steward, digest, wait_for
 
 FILES = {"main.wasm": (b"\0asm\x01\0\0\0", "application/wasm")}
@@ -42,37 +40,18 @@ def make(platforms, tmp_path):
             steward.stop()
 
 
-class Registry:
-    """Somebody else's registry: answers what it is told to, and remembers what it was asked."""
+class Registry(ForeignRegistry):
+    """Answers what it is told to, and remembers what it was asked."""
 
     def __init__(self, folder):
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-                "-keyout", folder / "registry-key.pem", "-out", folder / "registry.pem")
-        registry = self
         self.asked, self.status, self.body, self.headers, self.delay = [], 200, b"", {}, 0
-        self.ca = folder / "registry.pem"
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                registry.asked.append((self.path, self.headers.get("Host"), self.headers.get("Accept")))
-                time.sleep(registry.delay)
-                self.send_response(registry.status)
-                self.send_header("Content-Length", str(len(registry.body)))
-                for name, value in registry.headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(registry.body)
-
-            def log_message(self, *_):
-                pass
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(folder / "registry.pem", folder / "registry-key.pem")
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        self.host = f"localhost:{self.server.server_port}"
+        super().__init__(folder, self.answer)
         self.slug = f"{self.host}/alice/app:0.1.0"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def answer(self, request):
+        self.asked.append((request.path, request.headers.get("Host"), request.headers.get("Accept")))
+        time.sleep(self.delay)
+        return self.status, self.headers, self.body
 
     def serve(self, root):
         """The tag of a root directory; its digest."""
@@ -85,8 +64,7 @@ class Registry:
 def registry(tmp_path):
     made = Registry(tmp_path)
     yield made
-    made.server.shutdown()
-    made.server.server_close()
+    made.close()
 
 
 def claim(slug, root):
