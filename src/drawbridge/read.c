@@ -88,7 +88,7 @@ static bool add_etag(struct exchange *x, struct http_response *response, struct 
     if (etag == NULL)
         return false;
     http_response_header(response, "ETag", etag);
-    *is_known = etag_is_listed(http_request_header(x->request, "If-None-Match"), etag);
+    *is_known = etag_is_listed(http_request_list(x->request, "If-None-Match"), etag);
     return true;
 }
 

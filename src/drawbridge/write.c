@@ -35,7 +35,7 @@ static const char *copy_header(struct exchange *x, const char *name)
 static bool read_headers(struct exchange *x, bool needs_digest)
 {
     const char *length = http_request_header(x->request, "Content-Length");
-    const char *digests = http_request_header(x->request, "Content-Digest");
+    const char *digests = http_request_list(x->request, "Content-Digest");
     struct err err;
 
     if (length == NULL) /* the server let only a number through */

@@ -11,6 +11,7 @@ struct header_search {
     size_t count;
     struct accept accept;   /* when media_type is not NULL */
     const char *media_type; /* NULL: none is looked for */
+    struct writer *list;    /* of all values; NULL: not wanted */
 };
 
 static enum MHD_Result on_header(void *context, enum MHD_ValueKind kind, const char *name,
@@ -21,6 +22,10 @@ static enum MHD_Result on_header(void *context, enum MHD_ValueKind kind, const c
     (void)kind;
     if (name_size != strlen(search->name) || strncasecmp(name, search->name, name_size) != 0)
         return MHD_YES;
+    if (search->list != NULL && value != NULL) {
+        writer_text(search->list, search->count != 0 ? "," : "");
+        writer_bytes(search->list, bytes_from(value, value_size));
+    }
     search->count++;
     search->value = value;
     if (value != NULL && memchr(value, '\0', value_size) != NULL)
@@ -42,6 +47,21 @@ const char *http_request_header(const struct http_request *request, const char *
 
     search_headers(request, &search);
     return search.count == 1 ? search.value : NULL;
+}
+
+const char *http_request_list(const struct http_request *request, const char *name)
+{
+    struct writer list = writer_growable(request->arena, HTTP_LIST_MAX);
+    struct header_search search = {.name = name, .list = &list};
+    struct bytes text;
+    struct err err;
+
+    search_headers(request, &search);
+    writer_u8(&list, '\0');
+    if (search.count == 0 || !writer_done(&list, &text, &err) ||
+        memchr(text.data, '\0', text.size) != text.data + text.size - 1)
+        return NULL;
+    return (const char *)text.data;
 }
 
 unsigned http_request_accepts(const struct http_request *request, const char *media_type)

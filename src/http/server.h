@@ -31,6 +31,11 @@ struct http_request {
 /* A header's value, borrowed; NULL when the request has none of that name (any case), or several.
  */
 const char *http_request_header(const struct http_request *request, const char *name);
+/* The values of all headers of a name, which is one whose value is a list, with commas between
+ * (RFC 9110 §5.3); in the arena. NULL: there is none, one has a NUL, together they are larger than
+ * HTTP_LIST_MAX, or no memory. */
+#define HTTP_LIST_MAX ((size_t)16 << 10)
+const char *http_request_list(const struct http_request *request, const char *name);
 /* The value of a parameter of the query, percent-decoded, in the arena; NULL: there is none, there
  * are several, or it is malformed. */
 const char *http_request_parameter(const struct http_request *request, const char *name);

@@ -4,6 +4,8 @@ import concurrent.futures
 import hashlib
 import json
 import os
+import pathlib
+import re
 import signal
 import socket
 import sqlite3
@@ -13,7 +15,8 @@ import time
 import pytest
 
 from drawbridge_host import (DIRECTORY, ENTRY, Drawbridge, base64_digest, base64url, compact, content_digest,
-                             entry)
+                             entry, openssl)
+from steward_host import wait_for
 
 FILES = {"Enarx.toml": (b"steward = 'https://steward.example'\n", "application/toml"),
          "main.wasm": (b"\0asm\x01\0\0\0", "application/wasm")}
@@ -409,6 +412,119 @@ def test_signed_tags(bridge, token):
     assert bridge.put(TAG + "/tree", token, content, "application/wasm") == (201, "")
     status, headers, body = bridge.request("GET", TAG)
     assert (status, headers["Content-Type"], body) == (200, "application/jose+json", signed)
+
+
+def test_digests_in_headers_of_their_own(bridge, token):
+    """A list may come in several headers (RFC 9110 §5.3); all of it counts."""
+    bridge.register(token)
+    tag = compact(entry(b"{}", DIRECTORY))
+
+    def put(*digests):
+        given = [word for digest in digests for word in ("-H", f"Content-Digest: {digest}")]
+        return subprocess.run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", bridge.ca, "-X", "PUT",
+                               "-H", f"Authorization: Bearer {token}", "-H", f"Content-Type: {ENTRY}", *given,
+                               "--data-binary", tag, f"{bridge.url}/api/v0.1.0/{TAG}"], check=True, capture_output=True,
+                              text=True, timeout=60).stdout
+    good, other = content_digest(tag, ("256",)), content_digest(tag, ("512",))
+    assert put(good, content_digest(b"x", ("512",))) == "400"
+    assert put(good, good) == "400"
+    assert put(good, other) == "201"
+
+
+@pytest.mark.parametrize("curve, algorithm, size", [("P-256", "ES256", "256"), ("P-384", "ES384", "384")])
+def test_tokens_of_other_algorithms(build, tmp_path, curve, algorithm, size):
+    """openssl signs them; the key set says which key."""
+    bridge = Drawbridge(build, tmp_path)
+    key, width = tmp_path / "ec.pem", int(size) // 8
+    openssl("genpkey", "-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{curve}", "-out", key)
+    point = openssl("ec", "-in", key, "-pubout", "-outform", "DER")[-2 * width:]
+    (tmp_path / "jwks.json").write_text(json.dumps({"keys": [
+        {"kty": "EC", "crv": curve, "kid": "ec", "x": base64url(point[:width]), "y": base64url(point[width:])}]}))
+
+    def numbers(der):
+        """r and s of an ECDSA signature, as JWS has them."""
+        at, out = 2, b""
+        for _ in range(2):
+            out += int.from_bytes(der[at + 2:at + 2 + der[at + 1]], "big").to_bytes(width, "big")
+            at += 2 + der[at + 1]
+        return out
+
+    def token(header, **claims):
+        now = int(time.time())
+        given = {"iss": bridge.issuer.url, "aud": bridge.issuer.audience, "sub": "auth|alice", "iat": now,
+                 "exp": now + 600, "scope": "manage:drawbridge_users", **claims}
+        head = base64url(compact(header)) + "." + base64url(compact(given))
+        der = openssl("dgst", "-sha" + size, "-sign", key, input=head.encode())
+        return head + "." + base64url(numbers(der))
+    bridge.start()
+    try:
+        good = token({"alg": algorithm, "kid": "ec"})
+        assert bridge.put("alice", good, compact({"subject": "auth|alice"})) == (201, "")
+        assert bridge.request("GET", "alice", good)[0] == 200
+        for bad in (token({"alg": algorithm, "kid": "ec"}, exp=1), token({"alg": "ES512", "kid": "ec"}),
+                    good[:-8] + "AAAAAAAA"):
+            assert bridge.request("GET", "alice", bad)[0] == 401
+    finally:
+        bridge.stop()
+
+
+def peak(bridge):
+    """The most memory that the server ever had, in MiB."""
+    status = pathlib.Path(f"/proc/{bridge.process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) / 1024
+
+
+def talk(bridge, text):
+    """A connection on which a request, or its beginning, was sent."""
+    plain = socket.create_connection(("127.0.0.1", bridge.port), timeout=60)
+    connection = bridge.context.wrap_socket(plain, server_hostname="localhost")
+    connection.sendall(text)
+    return connection
+
+
+def test_a_hundred_large_uploads_at_once(bridge, token):
+    """Memory stays flat, and what was broken off leaves nothing."""
+    bridge.register(token)
+    size, part = 100 << 20, bytes(64 << 10)
+    content = entry(bytes(size), "application/octet-stream", ("256",))
+    digest = ",".join(f"{name}=:{value}:" for name, value in content["digest"].items())
+    directory = compact({f"f{i}": content for i in range(100)})
+    assert bridge.put(TAG, token, compact(entry(directory, DIRECTORY)), ENTRY) == (201, "")
+    assert bridge.put(TAG + "/tree", token, directory, DIRECTORY) == (201, "")
+    uploads = [talk(bridge, f"PUT /api/v0.1.0/{TAG}/tree/f{i} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+                            f"Content-Type: application/octet-stream\r\nContent-Digest: {digest}\r\n"
+                            f"Content-Length: {size}\r\n\r\n".encode()) for i in range(100)]
+    for _ in range(16):
+        for upload in uploads:
+            upload.sendall(part)
+    new = bridge.folder / "store/new"
+    wait_for(lambda: sum(path.stat().st_size for path in new.iterdir()) == 100 * 16 * len(part), 30)
+    for upload in uploads[1:]:
+        upload.close()
+    for _ in range(size // len(part) - 16):
+        uploads[0].sendall(part)
+    assert uploads[0].recv(4096).startswith(b"HTTP/1.1 201 ")
+    uploads[0].close()
+    wait_for(lambda: not list(new.iterdir()), 30)
+    assert peak(bridge) <= 64
+    assert bridge.fsck()[0] == 0
+
+
+def test_clients_that_stop_reading(bridge, token):
+    """They cost a little memory each, and nobody waits for them."""
+    bridge.register(token)
+    bridge.publish(token, TAG, {"big": (bytes(100 << 20), "application/octet-stream")})
+    before = peak(bridge)
+    stuck = [talk(bridge, f"GET /api/v0.1.0/{TAG}/tree/big HTTP/1.1\r\nHost: x\r\n\r\n".encode()) for _ in range(50)]
+    for connection in stuck:
+        assert connection.recv(100)
+    begin = time.monotonic()
+    assert bridge.request("GET", TAG)[0] == 200
+    assert len(bridge.request("GET", TAG + "/tree/big")[2]) == 100 << 20
+    assert time.monotonic() - begin < 30
+    assert peak(bridge) <= min(64, before + 32)
+    for connection in stuck:
+        connection.close()
 
 
 @pytest.mark.parametrize("directory", [
