@@ -1,4 +1,5 @@
 /* What is read: records, lists, tags, nodes. */
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -341,10 +342,17 @@ static const char *to_string(struct exchange *x, struct bytes text)
     return header_text(x, &w);
 }
 
+/* Whether what is read of the tag is for everybody, and stays. */
+static bool is_lasting(const struct exchange *x)
+{
+    return x->repo.is_public && x->tag.missing == 0;
+}
+
 bool read_tag(struct exchange *x, struct http_response *response)
 {
     if (!find_tag(x, false))
         return false;
+    x->is_lasting = is_lasting(x);
     const char *type = to_string(x, x->tag.type);
     return type != NULL && add_mark(x, response) &&
            answer_content(x, response, x->tag.content, type, x->tag.digests);
@@ -365,6 +373,23 @@ static int64_t send_part(void *context, uint64_t at, void *out, size_t room)
 static void sent(void *context)
 {
     os_closep(&((struct sending *)context)->fd);
+}
+
+/* A file that is small enough to be remembered. */
+static bool read_small(struct exchange *x, struct http_response *response, const struct sending *s,
+                       size_t size)
+{
+    uint8_t *content = arena_alloc(x->arena, size, 1);
+    struct err err = {.code = ERR_MEMORY, .msg = "no memory", .at = ERR_NO_AT};
+
+    if (content == NULL)
+        return deny_failed(x, &err);
+    if (pread(s->fd, content, size, 0) != (ssize_t)size) {
+        (void)err_set(&err, ERR_IO, "cannot read a blob", (uint64_t)errno);
+        return deny_failed(x, &err);
+    }
+    response->body = bytes_from(content, size);
+    return true;
 }
 
 /* All of a file, or the part that was asked for. */
@@ -394,8 +419,10 @@ static bool answer_file(struct exchange *x, struct http_response *response, stru
             return false;
     }
     response->status = kind == RANGE_PART ? 206 : 200;
+    if (size <= RECALL_BODY_MAX && kind == RANGE_NONE)
+        return read_small(x, response, s, (size_t)size);
     if (count == 0)
-        return true; /* an empty file */
+        return true; /* an empty part */
     response->size = count;
     response->read = send_part;
     return true;
@@ -415,6 +442,7 @@ bool read_node(struct exchange *x, struct http_response *response)
         return false;
     if (!x->node.is_there)
         return deny(x, 404, "not-found", "Not found");
+    x->is_lasting = is_lasting(x);
     const char *type = to_string(x, x->node.entry.type);
     if (s == NULL || type == NULL || !add_mark(x, response) ||
         !add_etag(x, response, bytes_from(x->node.hash.bytes, BLOB_HASH_SIZE), &is_known))

@@ -17,7 +17,8 @@ bool service_new(struct registry *registry, struct policy *policy, struct servic
 {
     struct service *s = calloc(1, sizeof *s);
 
-    if (s == NULL) {
+    if (s == NULL || !recall_new(&s->recall, err)) {
+        free(s);
         policy_free(policy);
         return err_set(err, ERR_MEMORY, "no memory for the service", ERR_NO_AT);
     }
@@ -62,6 +63,7 @@ void service_free(struct service *service)
     if (service == NULL)
         return;
     give_policy(service, service->policy);
+    recall_free(service->recall);
     (void)pthread_mutex_destroy(&service->lock);
     free(service);
 }
@@ -146,6 +148,7 @@ static struct exchange *exchange_make(struct service *s, struct http_request *re
                            .policy = take_policy(s),
                            .request = request,
                            .arena = request->arena,
+                           .recall_age = recall_age(s->recall),
                            .now = os_unix_ms() / 1000,
                            .body = writer_growable(request->arena, SMALL_BODY_MAX)};
     request->state = x;
@@ -212,6 +215,25 @@ static void on_handle(void *context, struct http_request *request, struct http_r
               (is_reading(request) ? read_any(x, response) : write_end(x, response));
     if (!ok)
         fail(x, response);
+    else if (x->is_lasting && response->status == 200 && response->read == NULL &&
+             x->request->query[0] == '\0')
+        recall_keep(x->service->recall, x->recall_age, request->path, response);
+}
+
+/* Who says more than a path is to be looked at. */
+static bool on_recall(void *context, const struct http_request *request,
+                      struct http_response *response)
+{
+    static const char *const others[] = {"Authorization", "If-None-Match", "Range"};
+    struct service *s = context;
+
+    if (!is_reading(request) || request->query[0] != '\0')
+        return false;
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        if (http_request_has(request, others[i]))
+            return false;
+    }
+    return recall_find(s->recall, request->path, request->arena, response);
 }
 
 static void on_end(void *context, struct http_request *request)
@@ -233,6 +255,7 @@ const struct http_route service_routes[] = {
      .receive = on_receive,
      .handle = on_handle,
      .end = on_end,
+     .recall = on_recall,
      .name = "api"},
 };
 const size_t service_route_count = COUNT_OF(service_routes);

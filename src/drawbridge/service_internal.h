@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "drawbridge/recall.h"
 #include "drawbridge/route.h"
 #include "drawbridge/service.h"
 #include "drawbridge/token.h"
@@ -13,6 +14,7 @@ struct service {
     struct registry *registry;
     pthread_mutex_t lock; /* of policy and its users */
     struct policy *policy;
+    struct recall *recall;
 };
 
 /* Who asks. */
@@ -50,6 +52,8 @@ struct exchange {
     struct blob_upload upload;
     struct writer body;
     uint64_t received;
+    uint64_t recall_age; /* when it began */
+    bool is_lasting;     /* everybody gets this answer, from now on */
 };
 
 /* Fills the denial and returns false. */

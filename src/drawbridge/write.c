@@ -281,9 +281,12 @@ static bool patch_repo(struct exchange *x, struct http_response *response)
     struct err err;
 
     response->status = 204;
-    return take_visibility(x, &is_public) && find_repo(x) &&
-           (registry_set_public(x->service->registry, x->repo.id, is_public, &err) ||
-            deny_failed(x, &err));
+    if (!take_visibility(x, &is_public) || !find_repo(x))
+        return false;
+    bool ok = registry_set_public(x->service->registry, x->repo.id, is_public, &err) ||
+              deny_failed(x, &err);
+    recall_forget(x->service->recall); /* whatever was done of it */
+    return ok;
 }
 
 static bool put_tag(struct exchange *x, struct http_response *response)
@@ -386,6 +389,7 @@ static bool put_yank(struct exchange *x, struct http_response *response)
     ok = ok && (registry_yank(x->service->registry, x->tag.id, json_is_true(yanked), bytes_of(text),
                               &err) ||
                 deny_failed(x, &err));
+    recall_forget(x->service->recall); /* whatever was done of it */
     json_delete(root);
     response->status = 204;
     return ok;

@@ -144,6 +144,12 @@ static bool take_headers(struct http_exchange *e, const char *method)
         /* without a body it waits for the last call: an answer to the first ends the connection */
         return e->is_early ? give_answer(e) : true;
     }
+    if (e->route->recall != NULL && !e->has_body &&
+        e->route->recall(e->server->options.context, &e->request, &e->response)) {
+        answer_make(e);
+        e->phase = PHASE_ANSWER; /* at the last call, as above */
+        return true;
+    }
     if (e->route->begin == NULL)
         return true;
     e->has_begun = true;

@@ -49,6 +49,12 @@ const char *http_request_header(const struct http_request *request, const char *
     return search.count == 1 ? search.value : NULL;
 }
 
+bool http_request_has(const struct http_request *request, const char *name)
+{
+    return MHD_lookup_connection_value_n(request->exchange->connection, MHD_HEADER_KIND, name,
+                                         strlen(name), NULL, NULL) == MHD_YES;
+}
+
 const char *http_request_list(const struct http_request *request, const char *name)
 {
     struct writer list = writer_growable(request->arena, HTTP_LIST_MAX);

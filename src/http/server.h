@@ -31,6 +31,8 @@ struct http_request {
 /* A header's value, borrowed; NULL when the request has none of that name (any case), or several.
  */
 const char *http_request_header(const struct http_request *request, const char *name);
+/* Whether there is a header of that name. */
+bool http_request_has(const struct http_request *request, const char *name);
 /* The values of all headers of a name, which is one whose value is a list, with commas between
  * (RFC 9110 §5.3); in the arena. NULL: there is none, one has a NUL, together they are larger than
  * HTTP_LIST_MAX, or no memory. */
@@ -86,6 +88,11 @@ struct http_route {
     bool (*begin)(void *context, struct http_request *request);
     bool (*receive)(void *context, struct http_request *request, struct bytes part);
     void (*end)(void *context, struct http_request *request);
+    /* Answers at once what needs no waiting, or returns false: then all goes on as if it had not
+     * been asked. On a thread that speaks HTTP, before begin; not for requests with a body. NULL:
+     * nothing is. */
+    bool (*recall)(void *context, const struct http_request *request,
+                   struct http_response *response);
     const char *name; /* in metrics; NULL: the path */
 };
 

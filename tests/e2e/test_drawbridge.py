@@ -575,3 +575,60 @@ def test_ten_thousand_tags(bridge, token):
     listed = json.loads(bridge.request("GET", "alice/app/_tag")[2])
     assert listed == [f"{i}.0.0" for i in range(10000)]
     assert bridge.request("GET", "alice/app/_tag/9999.0.0")[2] == tag
+
+
+# ---- answers that are remembered ----
+
+def test_what_is_remembered_is_no_older_than_its_repository(bridge, token):
+    """Visibility and marks take effect at once, however often something was read before."""
+    bridge.register(token)
+    bridge.publish(token, TAG, FILES)
+    node = TAG + "/tree/main.wasm"
+    for _ in range(20):
+        for path, content in ((TAG, None), (node, FILES["main.wasm"][0])):
+            status, headers, body = bridge.request("GET", path)
+            assert status == 200 and "Broch-State" not in headers and (content is None or body == content)
+    assert bridge.request("PATCH", "alice/app", token, compact({"public": False}), Content_Type="application/json")[0] == 204
+    for path in (TAG, node, TAG + "/tree"):
+        assert bridge.request("GET", path)[0] == bridge.request("HEAD", path)[0] == 401
+        assert bridge.request("GET", path, token)[0] == 200
+        assert bridge.request("GET", path)[0] == 401  # the owner's reading changes nothing
+    assert bridge.request("PATCH", "alice/app", token, compact({"public": True}), Content_Type="application/json")[0] == 204
+    assert bridge.request("GET", node)[0] == 200
+    assert bridge.request("PUT", TAG + "/_yank", token, compact({"yanked": True}), Content_Type="application/json")[0] == 204
+    for path in (TAG, node):
+        assert bridge.request("GET", path)[1]["Broch-State"] == "yanked"
+
+
+def test_what_is_remembered_is_the_whole_answer(bridge, token):
+    """The second reading is as the first, by whatever method and with whatever headers."""
+    bridge.register(token)
+    bridge.publish(token, TAG, FILES)
+
+    def read(path, method="GET", **headers):
+        status, given, body = bridge.request(method, path, **headers)
+        return status, {name: value for name, value in given.items() if name != "Date"}, body
+    for path in (TAG, TAG + "/tree", TAG + "/tree/main.wasm", TAG + "/tree/Enarx.toml"):
+        first = read(path)
+        assert first == read(path) and first[0] == 200
+        status, headers, body = read(path, "HEAD")
+        assert (status, headers, body) == (200, first[1], b"")
+        assert read(path, If_None_Match=first[1]["ETag"])[0] == 304
+        assert read(path, If_None_Match='"other"') == first
+    path = TAG + "/tree/main.wasm"
+    assert read(path, Range="bytes=1-3")[::2] == (206, b"asm")
+    assert read(path + "?x=1")[2] == read(path)[2]
+    assert bridge.request("GET", path, "no token")[0] == 401
+    for ours in ("_missing", "_yank"):
+        assert bridge.request("GET", f"{TAG}/{ours}", token)[0] in (200, 405)
+        assert bridge.request("GET", f"{TAG}/{ours}")[0] in (401, 405)
+
+
+def test_an_unfinished_tag_is_not_remembered(bridge, token):
+    bridge.register(token)
+    directory = compact({"main.wasm": entry(*FILES["main.wasm"])})
+    assert bridge.put(TAG, token, compact(entry(directory, DIRECTORY)), ENTRY) == (201, "")
+    for _ in range(2):
+        assert bridge.request("GET", TAG, token)[0] == 200 and bridge.request("GET", TAG)[0] == 404
+    assert bridge.request("DELETE", TAG, token)[0] == 204
+    assert bridge.request("GET", TAG, token)[0] == 404
