@@ -42,6 +42,7 @@ static const struct cli_command *const commands[] = {
     &tree_fetch_command,
     &key_publisher_create_command,
     &key_publisher_show_command,
+    &drawbridge_init_command,
     &drawbridge_serve_command,
     &drawbridge_token_create_command,
     &drawbridge_token_list_command,

@@ -3,9 +3,10 @@
 #include "base/banned.h"
 
 static const struct cli_command *const commands[] = {
-    &drawbridge_serve_command,      &drawbridge_token_create_command,
-    &drawbridge_token_list_command, &drawbridge_token_revoke_command,
-    &drawbridge_fsck_command,       &drawbridge_gc_command,
+    &drawbridge_init_command,         &drawbridge_serve_command,
+    &drawbridge_token_create_command, &drawbridge_token_list_command,
+    &drawbridge_token_revoke_command, &drawbridge_fsck_command,
+    &drawbridge_gc_command,
 };
 
 int main(int argc, char **argv)

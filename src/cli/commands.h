@@ -8,6 +8,7 @@ extern const struct cli_command config_check_command;
 extern const struct cli_command config_init_command;
 extern const struct cli_command drawbridge_fsck_command;
 extern const struct cli_command drawbridge_gc_command;
+extern const struct cli_command drawbridge_init_command;
 extern const struct cli_command drawbridge_serve_command;
 extern const struct cli_command drawbridge_token_create_command;
 extern const struct cli_command drawbridge_token_list_command;

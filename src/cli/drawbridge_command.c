@@ -11,6 +11,25 @@
 
 static const struct cli_option config_option[] = {CONFIG_OPTION};
 
+static const struct cli_option init_options[] = {
+    {.name = "--host",
+     .value = "HOST[:PORT]",
+     .help = "where it is reached; without it localhost:8443"},
+};
+
+const struct cli_command drawbridge_init_command = {
+    .name = "drawbridge init",
+    .summary = "make a registry: a server's certificate and a configuration, in a folder",
+    .positionals = "DIR",
+    .positional_min = 1,
+    .positional_max = 1,
+    .details = "Makes a root (P-384) and the server's certificate under it. Those who use the "
+               "registry\nneed root.pem; root-key.pem belongs elsewhere.\n",
+    .options = init_options,
+    .option_count = COUNT_OF(init_options),
+    .run = cli_drawbridge_init,
+};
+
 const struct cli_command drawbridge_serve_command = {
     .name = "drawbridge serve",
     .summary = "keep a registry of workloads, over HTTPS",

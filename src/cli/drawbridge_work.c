@@ -21,6 +21,25 @@ static const char *config_path(const struct cli_args *args)
     return given != NULL ? given : DRAWBRIDGE_CONFIG_DEFAULT;
 }
 
+int cli_drawbridge_init(const struct cli_args *args)
+{
+    const char *folder = args->positionals[0], *given = cli_value(args, "--host");
+    const char *host = given != NULL ? given : "localhost:8443";
+    struct err err;
+
+    if (!drawbridge_init(folder, host, &err))
+        return cli_fail_err(folder, &err);
+    (void)printf(
+        "A Drawbridge for %s is in %s.\n"
+        "  root.pem         what those who use it need; root-key.pem belongs elsewhere\n"
+        "  drawbridge.toml  its configuration\n"
+        "Next:\n"
+        "  broch-drawbridge --config %s/drawbridge.toml\n"
+        "  broch drawbridge token create --config %s/drawbridge.toml --user NAME --scope all\n",
+        host, folder, folder, folder);
+    return CLI_OK;
+}
+
 /* A registry that a configuration names. */
 struct place {
     struct policy *policy;

@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 
+int cli_drawbridge_init(const struct cli_args *args);
 int cli_drawbridge_serve(const struct cli_args *args);
 int cli_drawbridge_token_create(const struct cli_args *args);
 int cli_drawbridge_token_list(const struct cli_args *args);

@@ -24,6 +24,7 @@ static bool read_pin(struct registry_work *w, struct bytes *text, enum spec_part
 {
     const uint8_t *at = text->size != 0 ? memrchr(text->data, '@', text->size) : NULL;
     const char *spec = w->args->positionals[0];
+    char text_of_err[ERR_TEXT_SIZE];
     struct err err;
 
     if (at == NULL)
@@ -33,7 +34,7 @@ static bool read_pin(struct registry_work *w, struct bytes *text, enum spec_part
     if (last != SPEC_PINNED)
         *code = cli_usage_error(w->args, spec, "no digest is taken here");
     else if (!digest_parse(pin, &w->pin, &err))
-        *code = cli_usage_error(w->args, spec, err.msg);
+        *code = cli_usage_error(w->args, spec, err_text(&err, NULL, text_of_err));
     return *code == CLI_OK;
 }
 
@@ -45,6 +46,7 @@ static bool read_spec(struct registry_work *w, enum spec_part last, int *code)
                                            [SPEC_PINNED] = SLUG_TAG};
     const char *spec = w->args->positionals[0];
     struct bytes text = bytes_of(spec);
+    char text_of_err[ERR_TEXT_SIZE];
     struct err err;
 
     if (!read_pin(w, &text, last, code))
@@ -54,7 +56,7 @@ static bool read_spec(struct registry_work *w, enum spec_part last, int *code)
                       : slug_parse(text, last == SPEC_HOST ? SLUG_USER : parts[last], &w->arena,
                                    &w->slug, &err);
     if (!ok)
-        *code = cli_usage_error(w->args, spec, err.msg);
+        *code = cli_usage_error(w->args, spec, err_text(&err, NULL, text_of_err));
     else if ((last < SPEC_REPO && w->slug.repo.size != 0) ||
              (last < SPEC_TAG && w->slug.tag.size != 0))
         *code = cli_usage_error(w->args, spec, "it says more than is asked for here");

@@ -782,3 +782,38 @@ def test_a_file_of_a_gibibyte(alice, bob, bridge, host, package):
     peak = int(re.search(r"VmHWM:\s+(\d+) kB",
                          (open(f"/proc/{bridge.process.pid}/status", encoding="ascii")).read()).group(1))
     assert peak < 64 << 10, peak
+
+
+# ---- a registry of one's own ----
+
+@pytest.mark.parametrize("given, name", [("localhost:0", "localhost"), ("127.0.0.1:0", "127.0.0.1")])
+def test_a_registry_in_a_minute(build, tmp_path, package, given, name):
+    """As docs/packages.md shows it."""
+    client = Client(build, tmp_path / "home", tmp_path / "registry/root.pem")
+    said = client("drawbridge", "init", "../registry", "--host", given)
+    assert "broch-drawbridge --config ../registry/drawbridge.toml" in said
+    folder = tmp_path / "registry"
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {
+        "root.pem": 0o644, "server.pem": 0o644, "drawbridge.toml": 0o644, "root-key.pem": 0o600, "server-key.pem": 0o600}
+    openssl("verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", folder / "root.pem", folder / "server.pem")
+    assert "in use already" in client.error("drawbridge", "init", "../registry")
+    config = folder / "drawbridge.toml"
+    config.write_text(config.read_text().replace("[::]", "127.0.0.1"))
+    with subprocess.Popen([build / "src/cli/broch-drawbridge", "--config", config], stdout=subprocess.PIPE, text=True,
+                          stderr=subprocess.DEVNULL) as server:
+        host = name + ":" + server.stdout.readline().strip().rpartition(":")[2]
+        token = client("drawbridge", "token", "create", "--config", config, "--user", "alice", "--scope", "all")
+        client.keep_token(host, token.strip())
+        client("user", "register", f"{host}/alice")
+        client("repo", "register", f"{host}/alice/app")
+        client("package", "publish", f"{host}/alice/app:0.1.0", package)
+        client("package", "fetch", f"{host}/alice/app:0.1.0")
+        server.terminate()
+        assert server.wait(30) == 0
+    assert contents(client.home / "app-0.1.0") == contents(package)
+
+
+@pytest.mark.parametrize("wrong", ["a b", "x:99999", "", "a,b", "a/b"])
+def test_hosts_that_are_none(bob, wrong):
+    assert "host" in bob.error("drawbridge", "init", "new", "--host", wrong)
+    assert not (bob.home / "new").exists()
