@@ -26,7 +26,7 @@ int registry_fail(struct registry_work *work);
 /* The same with another fault. */
 int registry_fail_err(struct registry_work *work, const char *what, const struct err *err);
 /* Prints what was written. */
-int registry_print(struct registry_work *work, const struct writer *w);
+int registry_print(struct registry_work *w, const struct writer *out);
 /* Where transfers report to. */
 struct transfer_progress registry_progress(struct registry_work *work, const char *what,
                                            uint64_t total);

@@ -235,7 +235,10 @@ static int show_repo(struct registry_work *w, struct bytes tags_json, const char
                       : strcmp(is_public, "false") == 0 ? "private"
                                                         : "seen as its readers do",
                       json_array_size(tags));
-        json_array_foreach(tags, i, tag) write_tag(&out, tag);
+        json_array_foreach(tags, i, tag)
+        {
+            write_tag(&out, tag);
+        }
     }
     json_decref(tags);
     return registry_print(w, &out);

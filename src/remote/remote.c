@@ -136,18 +136,19 @@ static const char *hint(const struct remote *r, unsigned status)
     }
 }
 
-bool remote_refused(struct remote *r, const struct http_transfer *t)
+void remote_fault_answer(struct remote *r, const struct http_transfer *t)
 {
     char message[512], host[300];
 
     (void)snprintf(host, sizeof host, "%.*s", (int)r->host.size, (const char *)r->host.data);
-    if (!t->ok)
-        return remote_fail_err(r->fault, host, &t->err);
+    if (!t->ok) {
+        remote_fault_set_err(r->fault, host, &t->err);
+        return;
+    }
     read_message(t->reply.body, message);
     (void)snprintf(r->fault->text, sizeof r->fault->text, "%s: answered with status %u%s%s%s", host,
                    t->reply.status, message[0] != '\0' ? ": " : "", message,
                    hint(r, t->reply.status));
-    return false;
 }
 
 bool remote_call(struct remote *r, const char *method, const char *url, struct bytes body,

@@ -40,8 +40,14 @@ const char *remote_path(struct remote *remote, const struct slug *slug);
  * NULL) gets it in either case, 0: none. */
 MUST_CHECK bool remote_call(struct remote *remote, const char *method, const char *url,
                             struct bytes body, struct http_reply *out, unsigned *status);
-/* The fault of an answer that was not the one wanted, by what the registry said; returns false. */
-bool remote_refused(struct remote *remote, const struct http_transfer *transfer);
+/* Fills the fault of an answer that was not the one wanted, by what the registry said. */
+void remote_fault_answer(struct remote *remote, const struct http_transfer *transfer);
+/* The same, and returns false. */
+static inline bool remote_refused(struct remote *remote, const struct http_transfer *transfer)
+{
+    remote_fault_answer(remote, transfer);
+    return false;
+}
 
 /* A tag, as it was read: nothing but its form was checked. */
 struct remote_tag {

@@ -93,7 +93,7 @@ static bool add(struct walk *w, const struct tree_node *node)
     if (tree->count == w->capacity) {
         size_t more = w->capacity != 0 ? 2 * w->capacity : 64;
         struct tree_node *nodes =
-            more <= 2 * TREE_NODES_MAX ? ARENA_ARRAY(w->arena, struct tree_node, more) : NULL;
+            more / 2 <= TREE_NODES_MAX ? ARENA_ARRAY(w->arena, struct tree_node, more) : NULL;
         if (nodes == NULL)
             return fail(w, node->path, "there are more files than can be taken");
         if (tree->count != 0)
