@@ -11,6 +11,10 @@ struct host_request {
     uint64_t timeout_ms;      /* 0: none. Then the keep is killed. */
     bool insecure_no_sandbox; /* only where a build has it */
     const char *emulator;     /* likewise: the program that runs the image; NULL: the kernel does */
+    /* Told of each phase that the keep says it has done, by the name of keep_phase_name, from
+     * another thread; NULL: nobody is. */
+    void (*on_phase)(void *context, const char *phase);
+    void *context;
 };
 
 enum host_end {

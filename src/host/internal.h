@@ -26,12 +26,20 @@ int nil_filter_exec(int image, char *const argv[], char *const envp[]);
 /* ---- supervisor.c: serves a keep's calls ---- */
 
 struct supervisor {
-    int listener;    /* -1: none */
-    int boot_socket; /* the loader's end */
+    int listener;                                       /* -1: none */
+    int boot_socket;                                    /* the loader's end */
+    void (*on_phase)(void *context, const char *phase); /* NULL: nobody wants to know */
+    void *context;
 };
 
 /* Serves until the keep is gone, and closes both. */
 void supervisor_run(const struct supervisor *supervisor);
+
+/* ---- attest.c, or another loader's in its place ---- */
+
+/* Evidence about 64 bytes, at most `space` of it, as sallyport.h has it: how many bytes, or a
+ * negative errno; -ENOSYS where there is no TEE. */
+int64_t platform_attest(const uint8_t data[KEEP_REPORT_DATA_SIZE], uint8_t *out, size_t space);
 
 /* ---- resolve.c ---- */
 

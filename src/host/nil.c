@@ -238,7 +238,10 @@ static bool attend(const struct host_request *request, pid_t child, struct descr
 
     if (listener < 0 && !request->insecure_no_sandbox)
         log_debug("no listener for the keep's calls: a filter above this process has it");
-    supervisor = (struct supervisor){.listener = listener, .boot_socket = d->ours};
+    supervisor = (struct supervisor){.listener = listener,
+                                     .boot_socket = d->ours,
+                                     .on_phase = request->on_phase,
+                                     .context = request->context};
     d->ours = -1; /* the supervisor closes both */
     int number = pthread_create(&thread, NULL, serve, &supervisor);
     if (number != 0) {

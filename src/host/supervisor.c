@@ -178,9 +178,40 @@ static int64_t notified_log(const struct notification *n)
     return result == 0 ? serve_log(args[0], bytes_from(text, (size_t)args[2])) : result;
 }
 
-static int64_t serve_notification(const struct notification *n)
+static int64_t notified_attest(const struct notification *n)
+{
+    const uint64_t *args = (const uint64_t *)(const void *)n->request->data.args;
+    static uint8_t evidence[KEEP_MESSAGE_MAX];
+    uint8_t data[KEEP_REPORT_DATA_SIZE];
+
+    if (args[1] != sizeof data)
+        return -EINVAL;
+    int64_t result = copy_in(n, args[0], data, sizeof data);
+    if (result == 0)
+        result = platform_attest(data, evidence,
+                                 args[3] < sizeof evidence ? (size_t)args[3] : sizeof evidence);
+    if (result <= 0)
+        return result;
+    int64_t copied = copy_out(n, args[2], evidence, (size_t)result);
+    return copied == 0 ? result : copied;
+}
+
+static int64_t serve_phase(const struct supervisor *s, uint64_t phase)
+{
+    if (phase >= KEEP_PHASE_COUNT)
+        return -EINVAL;
+    if (s->on_phase != NULL)
+        s->on_phase(s->context, keep_phase_name((enum keep_phase)phase));
+    return 0;
+}
+
+static int64_t serve_notification(const struct supervisor *s, const struct notification *n)
 {
     switch (n->request->data.nr) {
+    case KEEP_CALL_ATTEST:
+        return notified_attest(n);
+    case KEEP_CALL_PHASE:
+        return serve_phase(s, n->request->data.args[0]);
     case KEEP_CALL_RESOLVE:
         return notified_resolve(n);
     case KEEP_CALL_LOG:
@@ -215,7 +246,7 @@ static bool buffers_new(struct buffers *b)
 }
 
 /* Takes one notification and answers it. */
-static void notification_run(int listener, const struct buffers *b)
+static void notification_run(const struct supervisor *s, int listener, const struct buffers *b)
 {
     struct notification n = {.listener = listener, .request = b->request};
 
@@ -224,7 +255,7 @@ static void notification_run(int listener, const struct buffers *b)
         return; /* its caller died meanwhile */
     memset(b->response, 0, b->response_size);
     b->response->id = b->request->id;
-    int64_t result = serve_notification(&n);
+    int64_t result = serve_notification(s, &n);
     if (result < 0)
         b->response->error = (int32_t)result;
     else
@@ -257,12 +288,30 @@ static bool send_all(int fd, struct bytes bytes)
     return true;
 }
 
-static int64_t serve_message(const struct keep_request *request, struct bytes body,
-                             struct keep_address found[KEEP_ADDRESSES_MAX])
+static int64_t message_resolve(const struct keep_request *request, struct bytes body, uint8_t *out)
+{
+    struct keep_address found[KEEP_ADDRESSES_MAX];
+    int64_t result = serve_resolve(body, found, request->space);
+
+    if (result > 0)
+        memcpy(out, found, (size_t)result);
+    return result;
+}
+
+/* The answer's bytes go to `out`, which holds KEEP_MESSAGE_MAX. */
+static int64_t serve_message(const struct supervisor *s, const struct keep_request *request,
+                             struct bytes body, uint8_t *out)
 {
     switch (request->number) {
+    case KEEP_CALL_ATTEST:
+        if (body.size != KEEP_REPORT_DATA_SIZE)
+            return -EINVAL;
+        return platform_attest(
+            body.data, out, request->space < KEEP_MESSAGE_MAX ? request->space : KEEP_MESSAGE_MAX);
+    case KEEP_CALL_PHASE:
+        return serve_phase(s, request->value);
     case KEEP_CALL_RESOLVE:
-        return serve_resolve(body, found, request->space);
+        return message_resolve(request, body, out);
     case KEEP_CALL_LOG:
         return serve_log(request->value, body);
     default:
@@ -272,11 +321,11 @@ static int64_t serve_message(const struct keep_request *request, struct bytes bo
 }
 
 /* Takes one message and answers it; false when the socket is of no more use. */
-static bool message_run(int fd)
+static bool message_run(const struct supervisor *s)
 {
-    static uint8_t body[KEEP_MESSAGE_MAX];
-    struct keep_address found[KEEP_ADDRESSES_MAX];
+    static uint8_t body[KEEP_MESSAGE_MAX], out[KEEP_MESSAGE_MAX];
     struct keep_request request;
+    int fd = s->boot_socket;
 
     if (!read_all(fd, &request, sizeof request))
         return false;
@@ -286,10 +335,10 @@ static bool message_run(int fd)
     }
     if (!read_all(fd, body, request.size))
         return false;
-    int64_t result = serve_message(&request, bytes_from(body, request.size), found);
+    int64_t result = serve_message(s, &request, bytes_from(body, request.size), out);
     struct keep_reply reply = {.result = result, .size = result > 0 ? (uint32_t)result : 0};
     return send_all(fd, bytes_from(&reply, sizeof reply)) &&
-           send_all(fd, bytes_from(found, reply.size));
+           send_all(fd, bytes_from(out, reply.size));
 }
 
 /* Makes ready to take notifications from the listener; returns it, or -1: then the calls give
@@ -322,10 +371,10 @@ void supervisor_run(const struct supervisor *s)
         if (poll(fds, COUNT_OF(fds), -1) < 0 && errno != EINTR)
             break;
         if (listener >= 0 && (fds[0].revents & POLLIN) != 0)
-            notification_run(listener, &buffers);
+            notification_run(s, listener, &buffers);
         else if (fds[0].revents != 0)
             fds[0].fd = -1;
-        if (fds[1].revents != 0 && !message_run(s->boot_socket)) {
+        if (fds[1].revents != 0 && !message_run(s)) {
             (void)shutdown(s->boot_socket, SHUT_RDWR); /* nobody is to wait for an answer */
             fds[1].fd = -1;
         }

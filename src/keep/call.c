@@ -55,9 +55,9 @@ static int64_t keep_call(enum keep_call_number number, uint32_t value, struct by
                          size_t out_size)
 {
     if (!over_socket) {
-        long result = number == KEEP_CALL_LOG
-                          ? syscall((long)number, (long)value, in.data, in.size)
-                          : syscall((long)number, in.data, in.size, out, out_size);
+        bool has_value = number == KEEP_CALL_LOG || number == KEEP_CALL_PHASE;
+        long result = has_value ? syscall((long)number, (long)value, in.data, in.size)
+                                : syscall((long)number, in.data, in.size, out, out_size);
         if (result >= 0)
             return (size_t)result <= out_size ? result : -EIO;
         if (errno != ENOSYS)
@@ -79,6 +79,29 @@ static void write_line(void *context, enum log_level level, struct bytes line)
 void call_log_setup(enum log_level level)
 {
     log_setup(&(struct log_config){.level = level, .bare = true, .write_line = write_line});
+}
+
+void call_phase(enum keep_phase phase)
+{
+    /* as with the log, there is nobody else to tell */
+    (void)keep_call(KEEP_CALL_PHASE, phase, (struct bytes){.size = 0}, NULL, 0);
+}
+
+bool call_attest(const uint8_t data[KEEP_REPORT_DATA_SIZE], struct arena *arena,
+                 struct keep_evidence *out, struct err *err)
+{
+    uint8_t *evidence = arena_alloc(arena, KEEP_MESSAGE_MAX, 1);
+
+    if (evidence == NULL)
+        return err_set(err, ERR_MEMORY, "no memory for evidence", ERR_NO_AT);
+    int64_t result = keep_call(KEEP_CALL_ATTEST, 0, bytes_from(data, KEEP_REPORT_DATA_SIZE),
+                               evidence, KEEP_MESSAGE_MAX);
+    if (result == -ENOSYS)
+        return err_set(err, ERR_UNSUPPORTED, "this backend is no TEE and has no evidence",
+                       ERR_NO_AT);
+    if (result <= 0)
+        return err_set(err, ERR_IO, "the platform gave no evidence", (uint64_t)-result);
+    return keep_evidence_parse(bytes_from(evidence, (size_t)result), out, err);
 }
 
 enum vfs_error call_resolve(void *context, struct bytes name, struct net_address *out,

@@ -38,6 +38,12 @@ MUST_CHECK bool boot_read(struct arena *arena, struct boot *out, struct err *err
 
 /* Sends the log through the keep call. */
 void call_log_setup(enum log_level level);
+/* Tells the loader how far the keep is. */
+void call_phase(enum keep_phase phase);
+/* Evidence of the platform about 64 bytes; borrows from the arena. ERR_UNSUPPORTED: there is no
+ * TEE; ERR_IO with errno, ERR_FORMAT, ERR_LIMIT, ERR_MEMORY. */
+MUST_CHECK bool call_attest(const uint8_t data[KEEP_REPORT_DATA_SIZE], struct arena *arena,
+                            struct keep_evidence *out, struct err *err);
 enum vfs_error call_resolve(void *context, struct bytes name, struct net_address *out,
                             size_t *count);
 

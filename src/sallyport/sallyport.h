@@ -48,21 +48,42 @@ const struct call *call_find(uint64_t number);
 /* ---- keep calls ----
  *
  * As system calls where a backend delivers them:
- *   attest(nonce, size, out, out_size)    evidence of the platform; ENOSYS where there is none
+ *   attest(data, size, out, out_size)     evidence of the platform about 64 bytes of data, as
+ *                                         keep_evidence_parse reads it; ENOSYS where there is none
  *   resolve(name, size, out, out_size)    addresses of a host name: struct keep_address each;
  *                                         returns how many bytes; ENOENT when there is none
  *   log(level, text, size)                one line for the operator; enum log_level
+ *   phase(number)                         how far the keep has come; enum keep_phase
  * A negative result is an errno: EINVAL a bad name or level, EMSGSIZE too long a text, EFAULT a
  * pointer to nowhere. Where a call gives ENOSYS and is not answered, the keep sends it as a message
  * over the boot socket (descriptor BOOT_SOCKET): a struct keep_request with `size` bytes behind it,
  * answered by a struct keep_reply and its bytes. */
 
-#define KEEP_NAME_MAX 253       /* bytes of a host name, RFC 1035 §2.3.4 */
-#define KEEP_LOG_MAX 4096       /* bytes of a line */
-#define KEEP_ADDRESSES_MAX 16   /* of one name */
-#define KEEP_MESSAGE_MAX 65536u /* bytes behind a request or a reply */
+#define KEEP_NAME_MAX 253        /* bytes of a host name, RFC 1035 §2.3.4 */
+#define KEEP_LOG_MAX 4096        /* bytes of a line */
+#define KEEP_ADDRESSES_MAX 16    /* of one name */
+#define KEEP_MESSAGE_MAX 262144u /* bytes behind a request or a reply */
+#define KEEP_REPORT_DATA_SIZE 64u
 
-enum keep_call_number { KEEP_CALL_ATTEST = 0xEA00, KEEP_CALL_RESOLVE, KEEP_CALL_LOG };
+enum keep_call_number {
+    KEEP_CALL_ATTEST = 0xEA00,
+    KEEP_CALL_RESOLVE,
+    KEEP_CALL_LOG,
+    KEEP_CALL_PHASE
+};
+
+/* What a keep has done, in this order; those that a keep has no need of are left out. The loader
+ * takes the times, so they are its own. */
+enum keep_phase {
+    KEEP_PHASE_BOOTED,   /* the boot request was read */
+    KEEP_PHASE_FETCHED,  /* the package is there, every digest checked */
+    KEEP_PHASE_ATTESTED, /* a Steward certified the keep */
+    KEEP_PHASE_COMPILED, /* the module is ready */
+    KEEP_PHASE_RUNNING,  /* its first instruction is next */
+    KEEP_PHASE_COUNT
+};
+/* "booted", "fetched", … */
+const char *keep_phase_name(enum keep_phase phase);
 
 struct keep_address {
     uint8_t family; /* 4 or 6 */
@@ -84,6 +105,44 @@ struct keep_reply {
 };
 _Static_assert(sizeof(struct keep_request) == 16, "crosses a boundary");
 _Static_assert(sizeof(struct keep_reply) == 16, "crosses a boundary");
+
+/* ---- evidence ----
+ *
+ * What `attest` answers: sections, each u32le kind, u32le size, the bytes. It comes from the host
+ * or through it: the Steward judges it, the keep only puts it into its request. */
+
+#define KEEP_EVIDENCE_CRLS_MAX 16
+#define KEEP_EVIDENCE_CHAIN_MAX 4
+#define KEEP_EVIDENCE_URL_MAX 1024 /* bytes */
+
+enum keep_evidence_kind {
+    KEEP_EVIDENCE_TECHNOLOGY = 1,  /* u8: snp 1, sgx 2, tdx 3; once */
+    KEEP_EVIDENCE_REPORT,          /* SNP's report or the quote; once */
+    KEEP_EVIDENCE_VEK,             /* SNP: the certificate of its key, DER; once */
+    KEEP_EVIDENCE_CRL,             /* u16le size of the address that it came from, that, DER */
+    KEEP_EVIDENCE_TCB_CERTIFICATE, /* SGX: of the TCB info's signer and on, DER, in order */
+    KEEP_EVIDENCE_TCB_INFO,        /* SGX: as Intel's service answered it; once */
+    KEEP_EVIDENCE_KIND_COUNT
+};
+
+struct keep_crl {
+    struct bytes url, der;
+};
+
+/* What is absent is empty. Borrowed. */
+struct keep_evidence {
+    uint8_t technology;
+    struct bytes report, vek, tcb_info;
+    struct keep_crl crls[KEEP_EVIDENCE_CRLS_MAX];
+    size_t crl_count;
+    struct bytes tcb_chain[KEEP_EVIDENCE_CHAIN_MAX];
+    size_t tcb_chain_count;
+};
+
+/* For who answers `attest`. */
+void keep_evidence_write(struct writer *w, const struct keep_evidence *evidence);
+/* ERR_FORMAT, ERR_LIMIT. *out borrows. */
+MUST_CHECK bool keep_evidence_parse(struct bytes in, struct keep_evidence *out, struct err *err);
 
 /* ---- the boot request ----
  *
@@ -108,6 +167,12 @@ enum boot_kind {
     BOOT_FUEL,          /* u64le */
     BOOT_MEMORY,        /* u64le, bytes of linear memory */
     BOOT_FILE_SECTION,  /* u16le size of the path, the path ("main.wasm", "data/x"), the content */
+    BOOT_PACKAGE,       /* instead of files: HOST/USER/REPO:TAG, with "@" and a digest behind it or
+                           not; "http://" before it only with the digest */
+    BOOT_STEWARD,     /* https://HOST[:PORT]: for a package that names none, and for the platform's
+                         certificate */
+    BOOT_STEWARD_CA,  /* PEM: who is believed to be that Steward */
+    BOOT_REGISTRY_CA, /* PEM: who is believed to be the registry; without it the Mozilla roots */
     BOOT_KIND_COUNT
 };
 

@@ -43,7 +43,7 @@ static void dangerous_calls_are_not_found(void **state)
     for (size_t i = 0; i < COUNT_OF(absent); i++)
         assert_null(call_find(absent[i]));
     assert_null(call_find(UINT64_MAX));
-    assert_null(call_find(KEEP_CALL_LOG + 1));
+    assert_null(call_find(KEEP_CALL_PHASE + 1));
     /* a number is compared whole */
     assert_null(call_find((UINT64_C(1) << 32) | SYS_read));
 }
@@ -156,6 +156,129 @@ static void bad_sections_are_refused(void **state)
     }
 }
 
+/* Everything there is, twice of what may be. */
+static struct keep_evidence some_evidence(void)
+{
+    return (struct keep_evidence){
+        .technology = 2,
+        .report = bytes_of("report"),
+        .vek = bytes_of("vek"),
+        .tcb_info = bytes_of("info"),
+        .crls = {{bytes_of("https://a"), bytes_of("list")}, {bytes_of(""), bytes_of("other")}},
+        .crl_count = 2,
+        .tcb_chain = {bytes_of("signer"), bytes_of("root")},
+        .tcb_chain_count = 2};
+}
+
+static struct bytes write_evidence(const struct keep_evidence *e, uint8_t *memory, size_t size)
+{
+    struct writer w = writer_fixed(memory, size);
+    struct bytes out;
+    struct err err;
+
+    keep_evidence_write(&w, e);
+    assert_true(writer_done(&w, &out, &err));
+    return out;
+}
+
+static void evidence_survives_a_round_trip(void **state)
+{
+    const struct keep_evidence in = some_evidence();
+    uint8_t memory[512];
+    struct keep_evidence out;
+    struct err err;
+
+    (void)state;
+    assert_true(keep_evidence_parse(write_evidence(&in, memory, sizeof memory), &out, &err));
+    assert_int_equal(out.technology, in.technology);
+    assert_true(bytes_equal(out.report, in.report) && bytes_equal(out.vek, in.vek));
+    assert_true(bytes_equal(out.tcb_info, in.tcb_info));
+    assert_int_equal(out.crl_count, 2);
+    assert_int_equal(out.tcb_chain_count, 2);
+    assert_true(bytes_equal(out.crls[0].url, in.crls[0].url));
+    assert_true(bytes_equal(out.crls[1].der, in.crls[1].der));
+    assert_true(bytes_equal(out.tcb_chain[1], in.tcb_chain[1]));
+}
+
+/* Cut anywhere but between sections it is refused, and there it is whole or lacks what it needs. */
+static void evidence_that_is_cut_is_refused(void **state)
+{
+    const struct keep_evidence in = some_evidence();
+    uint8_t memory[512];
+    struct bytes whole = write_evidence(&in, memory, sizeof memory);
+    size_t accepted = 0;
+
+    (void)state;
+    for (size_t size = 0; size < whole.size; size++) {
+        uint8_t *copy = malloc(size + 1);
+        struct keep_evidence out;
+        struct err err;
+        assert_non_null(copy);
+        memcpy(copy, whole.data, size);
+        accepted += keep_evidence_parse(bytes_from(copy, size), &out, &err);
+        free(copy);
+    }
+    assert_int_equal(accepted, 6); /* one for each section behind the report, but the last */
+}
+
+static void bad_evidence_is_refused(void **state)
+{
+    static const struct {
+        uint8_t bytes[24];
+        size_t size;
+        enum err_code code;
+    } bad[] = {
+        {{1, 0, 0, 0, 1, 0, 0, 0, 0}, 9, ERR_FORMAT},                             /* technology 0 */
+        {{1, 0, 0, 0, 1, 0, 0, 0, 4}, 9, ERR_FORMAT},                             /* and 4 */
+        {{1, 0, 0, 0, 1, 0, 0, 0, 1}, 9, ERR_FORMAT},                             /* no report */
+        {{1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 1}, 18, ERR_FORMAT}, /* twice */
+        {{2, 0, 0, 0, 1, 0, 0, 0, 9, 2, 0, 0, 0, 1, 0, 0, 0, 9}, 18, ERR_FORMAT},
+        {{2, 0, 0, 0, 0, 0, 0, 0}, 8, ERR_FORMAT}, /* nothing in it */
+        {{0, 0, 0, 0, 1, 0, 0, 0, 1}, 9, ERR_FORMAT},
+        {{KEEP_EVIDENCE_KIND_COUNT, 0, 0, 0, 1, 0, 0, 0, 1}, 9, ERR_FORMAT},
+        {{2, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1}, 9, ERR_FORMAT},
+        {{KEEP_EVIDENCE_CRL, 0, 0, 0, 1, 0, 0, 0, 1}, 9, ERR_FORMAT},
+        {{KEEP_EVIDENCE_CRL, 0, 0, 0, 3, 0, 0, 0, 2, 0, 9}, 11, ERR_FORMAT},
+        {{KEEP_EVIDENCE_CRL, 0, 0, 0, 3, 0, 0, 0, 1, 4, 9}, 11, ERR_FORMAT},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        struct keep_evidence out = {.technology = 77};
+        struct err err = {.code = ERR_NONE};
+        assert_false(keep_evidence_parse(bytes_from(bad[i].bytes, bad[i].size), &out, &err));
+        assert_int_equal(err.code, bad[i].code);
+        assert_int_equal(out.technology, 77);
+    }
+}
+
+static void too_much_evidence_is_refused(void **state)
+{
+    static const enum keep_evidence_kind kinds[] = {KEEP_EVIDENCE_CRL,
+                                                    KEEP_EVIDENCE_TCB_CERTIFICATE};
+    static const size_t most[] = {KEEP_EVIDENCE_CRLS_MAX, KEEP_EVIDENCE_CHAIN_MAX};
+    uint8_t memory[1024];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        struct keep_evidence one = {.technology = 1, .report = bytes_of("r")}, out;
+        struct writer w = writer_fixed(memory, sizeof memory);
+        struct bytes text;
+        struct err err;
+        keep_evidence_write(&w, &one);
+        for (size_t k = 0; k <= most[i]; k++) {
+            assert_true(writer_done(&w, &text, &err));
+            assert_true(keep_evidence_parse(text, &out, &err));
+            writer_u32le(&w, kinds[i]);
+            writer_u32le(&w, 3);
+            writer_bytes(&w, bytes_from("\0\0x", 3));
+        }
+        assert_true(writer_done(&w, &text, &err));
+        assert_false(keep_evidence_parse(text, &out, &err));
+        assert_int_equal(err.code, ERR_LIMIT);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +289,10 @@ int main(void)
         cmocka_unit_test(memory_never_becomes_code),
         cmocka_unit_test(sections_survive_a_round_trip),
         cmocka_unit_test(bad_sections_are_refused),
+        cmocka_unit_test(evidence_survives_a_round_trip),
+        cmocka_unit_test(evidence_that_is_cut_is_refused),
+        cmocka_unit_test(bad_evidence_is_refused),
+        cmocka_unit_test(too_much_evidence_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

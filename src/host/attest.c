@@ -1,0 +1,12 @@
+/* Evidence of backends that are no TEE: there is none. */
+#include <errno.h>
+
+#include "host/internal.h"
+
+int64_t platform_attest(const uint8_t data[KEEP_REPORT_DATA_SIZE], uint8_t *out, size_t space)
+{
+    (void)data;
+    (void)out;
+    (void)space;
+    return -ENOSYS;
+}
