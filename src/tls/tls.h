@@ -13,9 +13,6 @@ struct evp_pkey_st;
 struct x509_st;
 struct stack_st_X509;
 
-/* Whether this build has TLS at all; without it tls_context_new fails with ERR_UNSUPPORTED. */
-extern const bool tls_is_there;
-
 /* ---- keys ---- */
 
 /* A new private key on P-256. It is freed, and so wiped, with EVP_PKEY_free. ERR_CRYPTO. */
@@ -55,8 +52,7 @@ enum tls_verdict {
 typedef enum tls_verdict tls_judge(void *context, struct x509_st *leaf,
                                    struct stack_st_X509 *chain);
 
-/* An ordinary server: whether its chain ends in one of the roots (PEM or concatenated DER, see
- * tls_roots_new), it is for servers, valid at `at`, and has this host name or address. */
+/* Roots of ordinary servers. */
 struct tls_roots;
 /* PEM text of any number of CA certificates. ERR_FORMAT when there is none. */
 MUST_CHECK bool tls_roots_new(struct bytes pem, struct tls_roots **out, struct err *err);
@@ -66,7 +62,9 @@ const struct tls_roots *tls_roots_web(void);
 void tls_roots_free(struct tls_roots *roots);
 /* Adds more of them. */
 MUST_CHECK bool tls_roots_add(struct tls_roots *roots, struct bytes pem, struct err *err);
-/* host: as config_host_canonical has it. *why is a literal when it refuses. */
+/* An ordinary server: whether its chain ends in one of the roots, it is for servers, valid at `at`
+ * (seconds since 1970), and has this host name or address, as config_host_canonical has it. *why is
+ * a literal when it refuses. */
 enum tls_verdict tls_server_judge(const struct tls_roots *roots, struct bytes host, int64_t at,
                                   struct x509_st *leaf, const struct stack_st_X509 *chain,
                                   const char **why);
