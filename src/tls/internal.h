@@ -30,10 +30,17 @@ extern const size_t tls_mozilla_roots_size;
 
 /* ---- socket.c: a BIO over a socket ---- */
 
+/* What is sent and cannot leave at once waits here, so that OpenSSL never has half a record. */
 struct tls_socket {
-    int fd;     /* borrowed */
-    int number; /* the errno of the call that failed for good; 0: none did */
+    int fd;          /* borrowed */
+    int number;      /* the errno of the call that failed for good; 0: none did */
+    bool is_corked;  /* gather, do not send */
+    uint8_t *unsent; /* from the heap */
+    size_t unsent_at, unsent_size, unsent_capacity; /* what is left lies between the first two */
 };
 
 /* The socket outlives the BIO. NULL: no memory. */
 BIO *tls_socket_new(struct tls_socket *socket);
+/* Sends what waits. False when some of it still does, or the socket failed (number). */
+bool tls_socket_flush(struct tls_socket *socket);
+void tls_socket_done(struct tls_socket *socket);

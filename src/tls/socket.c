@@ -1,9 +1,15 @@
 /* A BIO that sends and receives on a socket by the calls that a keep has, without signals, and
  * believes no answer that cannot be. */
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "tls/internal.h"
+
+/* More waits only when a peer makes us answer without reading what we say. */
+#define UNSENT_MAX ((size_t)256 << 10)
+/* Taken at once: some records. */
+#define UNSENT_LEAST ((size_t)4 * (16384 + 64))
 
 static struct tls_socket *socket_of(BIO *bio)
 {
@@ -15,20 +21,76 @@ static bool may_be_tried_again(int number)
     return number == EAGAIN || number == EINTR;
 }
 
+/* Sends as much as goes; how much that was. */
+static size_t send_some(struct tls_socket *s, const uint8_t *data, size_t size)
+{
+    ssize_t sent = send(s->fd, data, size, MSG_NOSIGNAL);
+
+    if (sent >= 0 && (size_t)sent <= size)
+        return (size_t)sent;
+    if (sent > 0)
+        s->number = EIO; /* the host lies */
+    else if (!may_be_tried_again(errno))
+        s->number = errno;
+    return 0;
+}
+
+bool tls_socket_flush(struct tls_socket *s)
+{
+    while (s->number == 0 && s->unsent_at != s->unsent_size) {
+        size_t sent = send_some(s, s->unsent + s->unsent_at, s->unsent_size - s->unsent_at);
+        if (sent == 0)
+            return false;
+        s->unsent_at += sent;
+    }
+    if (s->number != 0)
+        return false;
+    s->unsent_at = s->unsent_size = 0;
+    return true;
+}
+
+/* Keeps bytes for later. */
+static bool keep(struct tls_socket *s, const uint8_t *data, size_t size)
+{
+    size_t wanted = s->unsent_size + size;
+
+    if (wanted > UNSENT_MAX)
+        return false;
+    if (wanted > s->unsent_capacity) {
+        size_t capacity = wanted < UNSENT_LEAST ? UNSENT_LEAST : wanted;
+        uint8_t *more = realloc(s->unsent, capacity);
+        if (more == NULL)
+            return false;
+        s->unsent = more;
+        s->unsent_capacity = capacity;
+    }
+    memcpy(s->unsent + s->unsent_size, data, size);
+    s->unsent_size = wanted;
+    return true;
+}
+
+void tls_socket_done(struct tls_socket *s)
+{
+    free(s->unsent);
+    s->unsent = NULL;
+}
+
 static int socket_write(BIO *bio, const char *data, size_t size, size_t *done)
 {
-    ssize_t sent = send(socket_of(bio)->fd, data, size, MSG_NOSIGNAL);
+    struct tls_socket *s = socket_of(bio);
+    size_t sent = 0;
 
     BIO_clear_retry_flags(bio);
-    if (sent > 0 && (size_t)sent <= size) {
-        *done = (size_t)sent;
-        return 1;
+    if (!s->is_corked && tls_socket_flush(s))
+        sent = send_some(s, (const uint8_t *)data, size);
+    if (s->number != 0)
+        return 0;
+    if (sent != size && !keep(s, (const uint8_t *)data + sent, size - sent)) {
+        s->number = ENOBUFS;
+        return 0;
     }
-    if (sent < 0 && may_be_tried_again(errno))
-        BIO_set_retry_write(bio);
-    else
-        socket_of(bio)->number = sent < 0 ? errno : EIO; /* else the host lies */
-    return 0;
+    *done = size;
+    return 1;
 }
 
 static int socket_read(BIO *bio, char *out, size_t size, size_t *done)

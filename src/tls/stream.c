@@ -8,10 +8,13 @@
 #include "tls/internal.h"
 
 #define NAME_MAX_SIZE 254u
+/* Of a record's content (RFC 8446 §5.1), and what is encrypted before it is sent. */
+#define RECORD_SIZE ((size_t)16384)
+#define BATCH_SIZE (4 * RECORD_SIZE)
 /* Bytes of a peer's certificate message. */
 #define CERTIFICATES_MAX 65536
 /* What is read from a socket at once: two records of full size, and what TLS adds to them. */
-#define READ_SIZE (2 * (16384 + 512))
+#define READ_SIZE (2 * (RECORD_SIZE + 512))
 
 struct tls_stream {
     SSL *ssl;
@@ -208,6 +211,7 @@ void tls_stream_free(struct tls_stream *stream)
     if (stream == NULL)
         return;
     SSL_free(stream->ssl);
+    tls_socket_done(&stream->socket);
     free(stream);
 }
 
@@ -250,15 +254,36 @@ static enum tls_result result_of(struct tls_stream *s, int returned)
     return result;
 }
 
-enum tls_result tls_handshake(struct tls_stream *stream)
+/* Sends what waits: TLS_OK, TLS_WANT_WRITE, TLS_BROKEN. */
+enum tls_result tls_flush(struct tls_stream *stream)
 {
     if (stream->is_broken)
         return TLS_BROKEN;
+    if (tls_socket_flush(&stream->socket))
+        return TLS_OK;
+    if (stream->socket.number != 0)
+        return break_off(stream, "the network failed", stream->socket.number);
+    return TLS_WANT_WRITE;
+}
+
+bool tls_has_unsent(const struct tls_stream *stream)
+{
+    return !stream->is_broken && stream->socket.unsent_at != stream->socket.unsent_size;
+}
+
+enum tls_result tls_handshake(struct tls_stream *stream)
+{
+    enum tls_result flushed = tls_flush(stream);
+
+    if (flushed != TLS_OK)
+        return flushed;
     ERR_clear_error();
     int returned = SSL_do_handshake(stream->ssl);
     if (returned == 1)
         return TLS_OK;
     enum tls_result result = result_of(stream, returned);
+    if (result == TLS_WANT_READ && tls_has_unsent(stream))
+        return TLS_WANT_WRITE;
     return result == TLS_ENDED ? break_off(stream, "the peer ended the handshake", ECONNRESET)
                                : result;
 }
@@ -283,14 +308,28 @@ enum tls_result tls_peek(struct tls_stream *stream, void *out, size_t size, size
 
 enum tls_result tls_write(struct tls_stream *stream, struct bytes in, size_t *done)
 {
-    if (stream->is_broken)
-        return TLS_BROKEN;
+    enum tls_result result = tls_flush(stream);
+    size_t written = 0;
+
     *done = 0;
-    if (in.size == 0)
-        return TLS_OK;
-    ERR_clear_error();
-    int returned = SSL_write_ex(stream->ssl, in.data, in.size, done);
-    return returned == 1 ? TLS_OK : result_of(stream, returned);
+    /* some records at once, for one call to send them */
+    stream->socket.is_corked = in.size > RECORD_SIZE;
+    while (result == TLS_OK && written < in.size && written < BATCH_SIZE) {
+        size_t step = 0;
+        ERR_clear_error();
+        int returned = SSL_write_ex(stream->ssl, in.data + written, in.size - written, &step);
+        if (returned != 1)
+            result = result_of(stream, returned);
+        written += step;
+    }
+    stream->socket.is_corked = false;
+    if (written == 0)
+        return result;
+    *done = written;
+    /* it has been taken: if the rest of it cannot leave now, it waits, and if it never can, the
+     * next operation tells */
+    (void)tls_flush(stream);
+    return TLS_OK;
 }
 
 enum tls_result tls_end(struct tls_stream *stream)
@@ -302,7 +341,7 @@ enum tls_result tls_end(struct tls_stream *stream)
     if (returned >= 0)
         return TLS_OK;
     enum tls_result result = result_of(stream, returned);
-    return result == TLS_ENDED ? TLS_OK : result;
+    return result == TLS_BROKEN ? TLS_BROKEN : TLS_OK;
 }
 
 size_t tls_readable(const struct tls_stream *stream)

@@ -102,9 +102,13 @@ enum tls_result tls_handshake(struct tls_stream *stream);
 /* *done > 0 with TLS_OK, when size > 0. */
 enum tls_result tls_read(struct tls_stream *stream, void *out, size_t size, size_t *done);
 enum tls_result tls_peek(struct tls_stream *stream, void *out, size_t size, size_t *done);
-/* May write a part. After TLS_WANT_… the next write must begin with the same bytes. */
+/* May take a part of it. What was taken is ours to send: what cannot leave at once waits, and
+ * nothing more is taken until it has left. */
 enum tls_result tls_write(struct tls_stream *stream, struct bytes in, size_t *done);
-/* Ends our half: close_notify. */
+/* Whether something that was taken has not left yet; and sends it: TLS_OK when nothing is left. */
+bool tls_has_unsent(const struct tls_stream *stream);
+enum tls_result tls_flush(struct tls_stream *stream);
+/* Ends our half: close_notify, which may wait as what was written does. */
 enum tls_result tls_end(struct tls_stream *stream);
 /* Bytes that can be read without the socket: decrypted ones. */
 size_t tls_readable(const struct tls_stream *stream);

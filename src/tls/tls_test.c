@@ -258,6 +258,40 @@ static void much_data_passes(void **state)
     free(out);
 }
 
+/* What was taken leaves although its writer has forgotten it. */
+static void what_was_taken_is_sent(void **state)
+{
+    static const uint8_t zeros[16384];
+    struct end client, server;
+    uint8_t buffer[4096];
+    size_t sent = 0, got = 0, done;
+    enum tls_result result;
+
+    (void)state;
+    open_pair(&client, &server, true, true);
+    shake_well(&client, &server);
+    assert_false(tls_has_unsent(client.stream));
+    while ((result = tls_write(client.stream, bytes_from(zeros, sizeof zeros), &done)) == TLS_OK)
+        sent += done;
+    assert_int_equal(result, TLS_WANT_WRITE);
+    assert_true(tls_has_unsent(client.stream));
+    assert_int_equal(tls_end(client.stream), TLS_OK);
+    for (;;) {
+        result = tls_read(server.stream, buffer, sizeof buffer, &done);
+        if (result == TLS_ENDED)
+            break;
+        if (result == TLS_WANT_READ)
+            (void)tls_flush(client.stream);
+        else
+            assert_int_equal(result, TLS_OK);
+        got += result == TLS_OK ? done : 0;
+    }
+    assert_int_equal(got, sent);
+    assert_int_equal(tls_flush(client.stream), TLS_OK);
+    assert_false(tls_has_unsent(client.stream));
+    close_pair(&client, &server);
+}
+
 static void halves_end_one_by_one(void **state)
 {
     struct end client, server;
@@ -546,6 +580,7 @@ int main(void)
         cmocka_unit_test(refusals_are_alerts),
         cmocka_unit_test(data_passes_and_can_be_looked_at_first),
         cmocka_unit_test(much_data_passes),
+        cmocka_unit_test(what_was_taken_is_sent),
         cmocka_unit_test(halves_end_one_by_one),
         cmocka_unit_test(a_cut_is_no_end),
         cmocka_unit_test(handshakes_can_be_cut_anywhere),
