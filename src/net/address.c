@@ -32,7 +32,7 @@ static const struct {
     {ENOMEM, VFS_NOMEM, "no memory"},
     {ENOTCONN, VFS_NOTCONN, "not connected"},
     {EPIPE, VFS_PIPE, "the connection has ended"},
-    {EPROTONOSUPPORT, VFS_PROTONOSUPPORT, "TLS is not in this version"},
+    {EPROTONOSUPPORT, VFS_PROTONOSUPPORT, "this build has no TLS"},
     {ETIMEDOUT, VFS_TIMEDOUT, "no answer in time"},
 };
 

@@ -48,16 +48,16 @@ static enum vfs_error name_new(struct vfs_node *dir, const struct vfs_ops *ops, 
 /* ---- what is allowed ---- */
 
 /* Says once a time why something was refused; the workload only gets a number. */
-static enum vfs_error check_rule(const struct config_rule *rule, const char *table,
-                                 struct bytes name)
+static enum vfs_error check_rule(const struct net *net, const struct config_rule *rule,
+                                 const char *table, struct bytes name)
 {
     if (rule == NULL) {
         log_warn("refused: the configuration has no such entry", log_str("table", table),
                  log_bytes("entry", name));
         return VFS_ACCES;
     }
-    if (rule->protocol == CONFIG_TLS) {
-        log_warn("refused: TLS sockets are not in this version; prot = \"tcp\" gives a plain one",
+    if (rule->protocol == CONFIG_TLS && (net->config.tls == NULL || secure_ops == NULL)) {
+        log_warn("refused: this build has no TLS; prot = \"tcp\" gives a plain socket",
                  log_str("table", table), log_bytes("entry", name));
         return VFS_PROTONOSUPPORT;
     }
@@ -85,16 +85,15 @@ static enum vfs_error find_addresses(const struct net *net, struct bytes host,
     return net->config.resolve(net->config.context, host, addresses, count);
 }
 
-static enum vfs_error connect_to(struct net *net, struct bytes host, uint16_t port,
-                                 bool is_nonblocking, struct vfs_node **out)
+static enum vfs_error connect_to(struct net *net, const struct config_rule *rule, struct bytes host,
+                                 uint16_t port, bool is_nonblocking, struct vfs_node **out)
 {
     struct net_address addresses[NET_ADDRESSES_MAX];
-    size_t count;
-    enum vfs_error error = find_addresses(net, host, addresses, &count);
+    struct connection_target target = {
+        .rule = rule, .host = host, .port = port, .addresses = addresses};
+    enum vfs_error error = find_addresses(net, host, addresses, &target.address_count);
 
-    if (error != VFS_OK)
-        return error;
-    return connection_new(net, host, port, addresses, count, is_nonblocking, out);
+    return error == VFS_OK ? connection_new(net, &target, is_nonblocking, out) : error;
 }
 
 /* ---- con ---- */
@@ -113,10 +112,10 @@ static enum vfs_error con_open(struct vfs_node *node, unsigned flags, struct vfs
     if (!config_host_parse(text, &arena, &host, &port, &err))
         return VFS_INVAL;
     const struct config_rule *rule = config_outgoing_rule(n->net->config.config, host, port);
-    enum vfs_error error = check_rule(rule, "network.outgoing", text);
+    enum vfs_error error = check_rule(n->net, rule, "network.outgoing", text);
     if (error != VFS_OK)
         return error;
-    return connect_to(n->net, host, port != 0 ? port : default_port(rule),
+    return connect_to(n->net, rule, host, port != 0 ? port : default_port(rule),
                       (flags & VFS_OPEN_NONBLOCK) != 0, out);
 }
 
@@ -138,9 +137,9 @@ static enum vfs_error lis_open(struct vfs_node *node, unsigned flags, struct vfs
 
     if ((flags & VFS_OPEN_TRUNCATE) != 0 || !config_port_parse(text, &port))
         return VFS_INVAL;
-    enum vfs_error error =
-        check_rule(config_incoming_rule(n->net->config.config, port), "network.incoming", text);
-    return error != VFS_OK ? error : listener_new(n->net, NULL, port, out);
+    const struct config_rule *rule = config_incoming_rule(n->net->config.config, port);
+    enum vfs_error error = check_rule(n->net, rule, "network.incoming", text);
+    return error != VFS_OK ? error : listener_new(n->net, rule, NULL, port, out);
 }
 
 static const struct vfs_ops lis_ops = {
@@ -179,6 +178,7 @@ bool net_new(const struct net_config *config, struct net **out, struct err *err)
 
     if (net != NULL && top != NULL) {
         net->config = *config;
+        net->recheck_at = INT64_MAX;
         peer = peer_directory_new(net);
     }
     bool ok = peer != NULL || err_set(err, ERR_MEMORY, "no memory for /net", ERR_NO_AT);
@@ -200,6 +200,8 @@ void net_free(struct net *net)
 {
     if (net == NULL)
         return;
+    while (net->all != NULL)
+        connection_free(net->all);
     peer_queue_done(&net->connected);
     peer_queue_done(&net->accepted);
     free(net);
@@ -209,15 +211,15 @@ enum vfs_error net_open(struct net *net, const struct config_file *file, struct 
 {
     struct net_address address;
     const char *table = file->kind == CONFIG_FILE_LISTEN ? "files, listen" : "files, connect";
-    enum vfs_error error = check_rule(&file->rule, table, file->name);
+    enum vfs_error error = check_rule(net, &file->rule, table, file->name);
 
     if (error != VFS_OK)
         return error;
     if (file->kind == CONFIG_FILE_CONNECT)
-        return connect_to(net, file->host, file->port, false, out);
+        return connect_to(net, &file->rule, file->host, file->port, false, out);
     if (bytes_is(file->host, "::") || bytes_is(file->host, "[::]"))
-        return listener_new(net, NULL, file->port, out);
+        return listener_new(net, &file->rule, NULL, file->port, out);
     if (!address_parse(file->host, &address))
         return VFS_INVAL;
-    return listener_new(net, &address, file->port, out);
+    return listener_new(net, &file->rule, &address, file->port, out);
 }

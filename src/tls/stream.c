@@ -240,6 +240,8 @@ static enum tls_result result_of(struct tls_stream *s, int returned)
         queued = ERR_peek_error();
         if (ERR_GET_REASON(queued) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
             result = break_off(s, "the connection was cut off", ECONNRESET);
+        else if (ERR_GET_REASON(queued) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
+            result = break_off(s, "the client did not present a certificate", 0);
         else
             result = break_off(s, ERR_reason_error_string(queued), 0);
         if (s->error == NULL)
