@@ -221,23 +221,29 @@ static bool find_identity(X509 *x509, struct arena *arena, struct bytes *out, st
     ASN1_OBJECT_free(object);
     if (at < 0)
         return err_set(err, ERR_NOT_FOUND, "this is no keep's certificate", ERR_NO_AT);
+    if (!is_one)
+        return err_set(err, ERR_INVALID, "the certificate has several identities", ERR_NO_AT);
     const ASN1_OCTET_STRING *value = X509_EXTENSION_get_data(X509_get_ext(x509, at));
-    return (is_one && keep(arena, ASN1_STRING_get0_data(value), ASN1_STRING_length(value), out)) ||
-           err_set(err, ERR_INVALID, "the certificate has several identities", ERR_NO_AT);
+    return keep(arena, ASN1_STRING_get0_data(value), ASN1_STRING_length(value), out) ||
+           err_set(err, ERR_MEMORY, "no memory for a certificate's identity", ERR_NO_AT);
 }
 
 /* The one name, which must be a URI. */
-static bool find_name(X509 *x509, struct arena *arena, struct bytes *out)
+static bool find_name(X509 *x509, struct arena *arena, struct bytes *out, struct err *err)
 {
     GENERAL_NAMES *names = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
-    bool ok = false;
+    const ASN1_STRING *uri = NULL;
+    int type;
 
     if (names != NULL && sk_GENERAL_NAME_num(names) == 1) {
-        int type;
-        const ASN1_STRING *text = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, 0), &type);
-        ok = type == GEN_URI &&
-             keep(arena, ASN1_STRING_get0_data(text), ASN1_STRING_length(text), out);
+        const void *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, 0), &type);
+        uri = type == GEN_URI ? value : NULL;
     }
+    bool ok = uri != NULL
+                  ? keep(arena, ASN1_STRING_get0_data(uri), ASN1_STRING_length(uri), out) ||
+                        err_set(err, ERR_MEMORY, "no memory for a certificate's name", ERR_NO_AT)
+                  : err_set(err, ERR_INVALID,
+                            "the certificate's name and its identity do not agree", ERR_NO_AT);
     GENERAL_NAMES_free(names);
     return ok;
 }
@@ -335,7 +341,9 @@ bool identity_certificate_parse(X509 *certificate, struct arena *arena,
         return err_set(err, ERR_INVALID, "the certificate's usage is not a keep's", ERR_NO_AT);
     if (!has_a_lifetime(certificate))
         return err_set(err, ERR_INVALID, "the certificate lasts longer than 90 days", ERR_NO_AT);
-    if (!find_name(certificate, arena, &c.name) || !name_agrees(&c))
+    if (!find_name(certificate, arena, &c.name, err))
+        return false;
+    if (!name_agrees(&c))
         return err_set(err, ERR_INVALID, "the certificate's name and its identity do not agree",
                        ERR_NO_AT);
     int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &spki);

@@ -146,7 +146,6 @@ struct identity_certificate {
 };
 
 /* ERR_NOT_FOUND: it is no keep's certificate at all; ERR_INVALID: it is one that breaks the
- * profile.
- */
+ * profile; ERR_MEMORY. */
 MUST_CHECK bool identity_certificate_parse(struct x509_st *certificate, struct arena *arena,
                                            struct identity_certificate *out, struct err *err);
