@@ -32,7 +32,7 @@ static bool hex_escape(struct toml_parser *p, unsigned digits, struct writer *w)
         code_point = code_point << 4 | digit;
         p->at++;
     }
-    size_t size = utf8_encode(code_point, character);
+    size_t size = utf8_put(code_point, character);
     if (size == 0)
         return toml_fail(p, start, "the escape names no character: U+%04X", code_point);
     writer_bytes(w, bytes_from(character, size));

@@ -60,7 +60,7 @@ size_t utf8_valid_prefix(struct bytes text)
     return at;
 }
 
-size_t utf8_encode(uint32_t code_point, uint8_t out[4])
+size_t utf8_put(uint32_t code_point, uint8_t out[4])
 {
     if (code_point < 0x80) {
         out[0] = (uint8_t)code_point;

@@ -17,4 +17,4 @@ static inline bool utf8_is_valid(struct bytes text)
 }
 
 /* Writes the character and returns its size, 1 to 4; 0 when there is no such character. */
-size_t utf8_encode(uint32_t code_point, uint8_t out[4]);
+size_t utf8_put(uint32_t code_point, uint8_t out[4]);

@@ -115,7 +115,8 @@ bool identity_request_write(struct writer *w, EVP_PKEY *key, const struct identi
     STACK_OF(X509_EXTENSION) *list = sk_X509_EXTENSION_new_null();
     X509_REQ *request = X509_REQ_new();
 
-    bool ok = list != NULL && request != NULL && add_extension(list, oid, evidence);
+    bool ok = list != NULL && request != NULL &&
+              (evidence.size == 0 || add_extension(list, oid, evidence));
     if (!ok)
         (void)identity_crypto_fail(err, "cannot make a certificate request");
     ok = ok && add_claims(list, claims, nonce, err) && write_request(w, request, key, list, err);

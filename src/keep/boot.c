@@ -57,6 +57,18 @@ static bool add_file(struct lists *l, struct boot *boot, struct bytes body, stru
     return true;
 }
 
+/* A text that there may be one of. */
+static bool take_once(struct bytes *out, struct bytes body, struct err *err)
+{
+    if (out->size != 0 || body.size == 0)
+        return err_set(err, ERR_FORMAT, "boot request: a section is empty, or there twice",
+                       ERR_NO_AT);
+    if (memchr(body.data, 0, body.size) != NULL)
+        return err_set(err, ERR_FORMAT, "boot request: a NUL in a text", ERR_NO_AT);
+    *out = body;
+    return true;
+}
+
 static bool section_parse(struct lists *l, struct boot *boot, enum boot_kind kind,
                           struct bytes body, struct err *err)
 {
@@ -88,6 +100,14 @@ static bool section_parse(struct lists *l, struct boot *boot, enum boot_kind kin
         break;
     case BOOT_FILE_SECTION:
         return add_file(l, boot, body, err);
+    case BOOT_PACKAGE:
+        return take_once(&boot->package, body, err);
+    case BOOT_STEWARD:
+        return take_once(&boot->steward, body, err);
+    case BOOT_STEWARD_CA:
+        return take_once(&boot->steward_ca, body, err);
+    case BOOT_REGISTRY_CA:
+        return take_once(&boot->registry_ca, body, err);
     default:
         ok = false;
         break;

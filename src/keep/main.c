@@ -15,6 +15,7 @@ int main(void)
     arena_init(&arena, arena_heap, SIZE_MAX);
     if (boot_read(&arena, &boot, &err)) {
         call_log_setup(boot.log_level);
+        call_phase(KEEP_PHASE_BOOTED);
         code = workload_run(&boot, &arena);
     } else {
         log_error("cannot boot", log_str("reason", err_text(&err, NULL, text)));

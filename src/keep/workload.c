@@ -20,6 +20,8 @@
 struct workload {
     const struct boot *boot;
     struct arena *arena;
+    struct self *self;
+    struct package package;
     struct config config;
     struct bytes binary;
     struct bytes *args, *env;
@@ -41,21 +43,12 @@ static bool fail(const char *what, const struct err *err)
     return false;
 }
 
-static const struct boot_file *find_file(const struct boot *boot, const char *path)
-{
-    for (size_t i = 0; i < boot->file_count; i++) {
-        if (bytes_is(boot->files[i].path, path))
-            return &boot->files[i];
-    }
-    return NULL;
-}
-
 /* ---- configuration ---- */
 
 static bool read_config(struct workload *w)
 {
-    const struct boot_file *keep = find_file(w->boot, "Keep.toml");
-    const struct boot_file *enarx = find_file(w->boot, "Enarx.toml");
+    const struct boot_file *keep = package_file(&w->package, "Keep.toml");
+    const struct boot_file *enarx = package_file(&w->package, "Enarx.toml");
     const struct boot_file *file = keep != NULL ? keep : enarx;
     struct text_error error = {.line = 0};
     char place[80];
@@ -246,8 +239,11 @@ static struct vfs_node *node_of_fd(void *context, uint32_t fd)
 static bool make_files(struct workload *w)
 {
     uint64_t memory = w->config.limits.memory;
-    struct net_config net = {
-        .config = &w->config, .context = w, .resolve = call_resolve, .node_of_fd = node_of_fd};
+    struct net_config net = {.config = &w->config,
+                             .tls = self_tls(w->self),
+                             .context = w,
+                             .resolve = call_resolve,
+                             .node_of_fd = node_of_fd};
     struct wasi_config wasi = {.args = w->args,
                                .arg_count = w->arg_count,
                                .env = w->env,
@@ -258,15 +254,17 @@ static bool make_files(struct workload *w)
     if (!vfs_new(&keep_platform, memory < TMP_SIZE_DEFAULT ? memory : TMP_SIZE_DEFAULT, &w->vfs,
                  &err))
         return fail("cannot start", &err);
-    for (size_t i = 0; i < w->boot->file_count; i++) {
-        if (!vfs_add_file(w->vfs, w->boot->files[i].path, w->boot->files[i].content, &err)) {
-            log_error("bad package", log_bytes("file", w->boot->files[i].path), log_err(&err));
+    for (size_t i = 0; i < w->package.file_count; i++) {
+        const struct boot_file *file = &w->package.files[i];
+        if (!vfs_add_file(w->vfs, file->path, file->content, &err)) {
+            log_error("bad package", log_bytes("file", file->path), log_err(&err));
             return false;
         }
     }
     wasi.vfs = net.vfs = w->vfs;
     if (!net_new(&net, &w->net, &err) || !wasi_new(&wasi, &w->wasi, &err))
         return fail("cannot start", &err);
+    background_set(w->net, w->self);
     return add_descriptors(w);
 }
 
@@ -345,7 +343,8 @@ static bool load(struct workload *w)
         .platform = os_wasm_platform(),
         .bounds = WASM_BOUNDS_EXPLICIT, /* the faster one here: decision 4 */
         .stack_size = STACK_SIZE,
-        .memory_pages_max = memory / PAGE_SIZE < 65536 ? memory / PAGE_SIZE : 65536};
+        .memory_pages_max = memory / PAGE_SIZE < 65536 ? memory / PAGE_SIZE : 65536,
+        .tick = background_tick};
     struct err err;
 
     if (config.memory_pages_max == 0) {
@@ -360,6 +359,7 @@ static bool load(struct workload *w)
         !wasm_linker_new(w->store, &w->linker, &err) ||
         !wasi_define(w->wasi, w->store, w->linker, &err))
         return fail("cannot start the engine", &err);
+    call_phase(KEEP_PHASE_COMPILED);
     wasm_store_set_fuel(w->store, boot->fuel != UINT64_MAX ? boot->fuel : w->config.limits.fuel);
     return true;
 }
@@ -401,6 +401,7 @@ static int execute(struct workload *w)
         log_error("no memory for the results of `_start`");
         return KEEP_FAILED;
     }
+    call_phase(KEEP_PHASE_RUNNING);
     return wasm_func_call(start, NULL, results, &trap) ? 0 : report_end(&trap);
 }
 
@@ -411,27 +412,62 @@ static void workload_done(struct workload *w)
     wasm_module_free(w->module);
     wasm_engine_free(w->engine);
     wasi_free(w->wasi);
+    if (w->net != NULL)
+        net_drain(w->net);
+    background_set(NULL, NULL);
     vfs_free(w->vfs);
     net_free(w->net);
+    self_free(w->self);
+}
+
+/* Gets the package and becomes who it says; 0 or an exit code. */
+static int prepare(struct workload *w)
+{
+    const struct boot *boot = w->boot;
+    struct err err;
+    int code = 0;
+
+    if (!self_new(boot, &w->self, &err)) {
+        (void)fail("cannot start", &err);
+        return KEEP_FAILED;
+    }
+    if (boot->package.size != 0 && boot->file_count != 0) {
+        log_error("the boot request has both a package's name and its files");
+        return KEEP_FAILED;
+    }
+    w->package = (struct package){.files = boot->files, .file_count = boot->file_count};
+    if (boot->package.size != 0) {
+        code = self_fetch(w->self, w->arena, &w->package);
+        if (code != 0)
+            return code;
+        call_phase(KEEP_PHASE_FETCHED);
+    }
+    const struct boot_file *module = package_file(&w->package, MODULE_PATH);
+    if (module == NULL) {
+        log_error("the package has no " MODULE_PATH);
+        return KEEP_FAILED;
+    }
+    w->binary = module->content;
+    if (!read_config(w))
+        return KEEP_FAILED;
+    code = self_become(w->self, boot, &w->config, &w->package);
+    if (code == 0 && (w->config.steward.size != 0 || boot->steward.size != 0))
+        call_phase(KEEP_PHASE_ATTESTED);
+    return code;
 }
 
 int workload_run(const struct boot *boot, struct arena *arena)
 {
     struct workload w = {.boot = boot, .arena = arena};
-    const struct boot_file *module = find_file(boot, MODULE_PATH);
-    int code = KEEP_FAILED;
+    int code = prepare(&w);
 
-    if (module == NULL) {
-        log_error("the package has no " MODULE_PATH);
-        return KEEP_FAILED;
+    if (code == 0) {
+        code = KEEP_FAILED;
+        if (!make_args(&w) || !make_env(&w))
+            log_error("no memory for arguments and environment");
+        else if (make_files(&w) && load(&w))
+            code = execute(&w);
     }
-    w.binary = module->content;
-    if (!read_config(&w))
-        return KEEP_FAILED;
-    if (!make_args(&w) || !make_env(&w))
-        log_error("no memory for arguments and environment");
-    else if (make_files(&w) && load(&w))
-        code = execute(&w);
     workload_done(&w);
     return code;
 }

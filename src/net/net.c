@@ -69,20 +69,23 @@ static uint16_t default_port(const struct config_rule *rule)
     return rule->protocol == CONFIG_TLS ? 443 : 80;
 }
 
-static enum vfs_error find_addresses(const struct net *net, struct bytes host,
-                                     struct net_address addresses[NET_ADDRESSES_MAX], size_t *count)
+enum vfs_error net_find_addresses(struct bytes host,
+                                  enum vfs_error (*resolve)(void *context, struct bytes name,
+                                                            struct net_address *out, size_t *count),
+                                  void *context, struct net_address out[NET_ADDRESSES_MAX],
+                                  size_t *count)
 {
     *count = 1;
-    if (address_parse(host, &addresses[0]))
+    if (address_parse(host, &out[0]))
         return VFS_OK;
     if (bytes_is(host, "localhost")) { /* nobody is to say what this is (RFC 6761 §6.3) */
         *count = 2;
-        return address_parse(bytes_of("::1"), &addresses[0]) &&
-                       address_parse(bytes_of("127.0.0.1"), &addresses[1])
+        return address_parse(bytes_of("::1"), &out[0]) &&
+                       address_parse(bytes_of("127.0.0.1"), &out[1])
                    ? VFS_OK
                    : VFS_INVAL;
     }
-    return net->config.resolve(net->config.context, host, addresses, count);
+    return resolve(context, host, out, count);
 }
 
 static enum vfs_error connect_to(struct net *net, const struct config_rule *rule, struct bytes host,
@@ -91,7 +94,8 @@ static enum vfs_error connect_to(struct net *net, const struct config_rule *rule
     struct net_address addresses[NET_ADDRESSES_MAX];
     struct connection_target target = {
         .rule = rule, .host = host, .port = port, .addresses = addresses};
-    enum vfs_error error = find_addresses(net, host, addresses, &target.address_count);
+    enum vfs_error error = net_find_addresses(host, net->config.resolve, net->config.context,
+                                              addresses, &target.address_count);
 
     return error == VFS_OK ? connection_new(net, &target, is_nonblocking, out) : error;
 }

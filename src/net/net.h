@@ -61,6 +61,14 @@ void net_free(struct net *net);
 /* A socket of a [[files]] entry of kind listen or connect. A connection is made when it returns. */
 enum vfs_error net_open(struct net *net, const struct config_file *file, struct vfs_node **out);
 
+/* The addresses of a host, as config_host_canonical has it: its own when it is one, this machine's
+ * of "localhost", else those that `resolve` (see net_config) gives. */
+enum vfs_error net_find_addresses(struct bytes host,
+                                  enum vfs_error (*resolve)(void *context, struct bytes name,
+                                                            struct net_address *out, size_t *count),
+                                  void *context, struct net_address out[NET_ADDRESSES_MAX],
+                                  size_t *count);
+
 /* ---- what goes on beside the program ----
  *
  * Handshakes of those who come in, what was written and has not left, the end of connections whose

@@ -156,3 +156,26 @@ enum tls_verdict tls_server_judge(const struct tls_roots *roots, struct bytes ho
     ERR_clear_error();
     return verdict;
 }
+
+static int64_t start_of(X509 *x509)
+{
+    ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+    int days, seconds;
+    int64_t start = INT64_MIN;
+
+    if (epoch != NULL && ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notBefore(x509)) == 1)
+        start = (int64_t)days * 86400 + seconds;
+    ASN1_TIME_free(epoch);
+    return start;
+}
+
+int64_t tls_latest_start(X509 *leaf, const STACK_OF(X509) * chain)
+{
+    int64_t latest = start_of(leaf);
+
+    for (int i = 0; chain != NULL && i < sk_X509_num(chain); i++) {
+        int64_t start = start_of(sk_X509_value(chain, i));
+        latest = start > latest ? start : latest;
+    }
+    return latest;
+}

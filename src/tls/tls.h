@@ -69,6 +69,10 @@ enum tls_verdict tls_server_judge(const struct tls_roots *roots, struct bytes ho
                                   struct x509_st *leaf, const struct stack_st_X509 *chain,
                                   const char **why);
 
+/* The latest notBefore of a certificate and those that came with it (NULL: none), in seconds since
+ * 1970; INT64_MIN when there is none that can be read. */
+int64_t tls_latest_start(struct x509_st *leaf, const struct stack_st_X509 *chain);
+
 /* ---- streams ---- */
 
 enum tls_result {

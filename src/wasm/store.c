@@ -84,7 +84,10 @@ void wasm_store_interrupt(struct wasm_store *store)
 enum wasm_trap_code store_refill(struct wasm_store *s)
 {
     uint64_t owed = (uint64_t)-s->budget; /* steps taken that were not paid for: one at least */
+    const struct wasm_config *config = &s->engine->config;
 
+    if (config->tick != NULL)
+        config->tick(config->tick_context);
     if (__atomic_exchange_n(&s->interrupted, 0, __ATOMIC_RELAXED) != 0)
         return WASM_TRAP_INTERRUPTED;
     if (s->fuel == UINT64_MAX) {

@@ -94,7 +94,7 @@ static bool unicode_escape(struct lexer *l, struct writer *out)
         code_point = code_point * 16 + hex_digit(peek(l, 0));
     }
     skip(l, 1);
-    size_t size = utf8_encode(code_point, utf8);
+    size_t size = utf8_put(code_point, utf8);
     writer_bytes(out, bytes_from(utf8, size));
     return size != 0;
 }
