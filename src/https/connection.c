@@ -160,11 +160,8 @@ static enum transfer tls_transfer(struct https_connection *c, enum tls_result re
 static enum transfer receive(struct https_connection *c, size_t *done)
 {
     *done = 0;
-    if (c->tls != NULL) {
-        enum transfer result =
-            tls_transfer(c, tls_read(c->tls, c->received, sizeof c->received, done));
-        return result == TRANSFER_OK && *done == 0 ? TRANSFER_WAIT : result;
-    }
+    if (c->tls != NULL)
+        return tls_transfer(c, tls_read(c->tls, c->received, sizeof c->received, done));
     ssize_t got = recv(c->fd, c->received, sizeof c->received, 0);
     if (got < 0)
         return call_failed(c, false);
@@ -310,21 +307,21 @@ static enum step sending(struct https_connection *c, struct err *err)
     bool is_head = c->sent < c->head.size;
     struct bytes rest = is_head ? bytes_after(c->head, c->sent)
                                 : bytes_after(c->request.body, c->sent - c->head.size);
-    size_t size;
+    enum transfer result = TRANSFER_OK;
+    size_t size = 0;
 
-    if (rest.size == 0) {
-        c->phase = PHASE_RECEIVING;
-        return STEP_ON;
-    }
-    switch (transmit(c, rest, &size)) {
-    case TRANSFER_OK:
-        c->sent += size;
-        return STEP_ON;
-    case TRANSFER_WAIT:
+    if (rest.size != 0)
+        result = transmit(c, rest, &size);
+    else if (c->tls != NULL) /* what TLS has taken must leave, too */
+        result = tls_transfer(c, tls_flush(c->tls));
+    if (result == TRANSFER_WAIT)
         return STEP_WAIT;
-    default:
+    if (result != TRANSFER_OK)
         return transfer_failed(c, err);
-    }
+    c->sent += size;
+    if (rest.size == 0)
+        c->phase = PHASE_RECEIVING;
+    return STEP_ON;
 }
 
 static enum step receiving(struct https_connection *c, struct err *err)
