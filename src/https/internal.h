@@ -10,6 +10,7 @@
 #define REQUEST_TEXT_MAX 256 /* bytes of a media type */
 #define REQUEST_HEAD_MAX (HTTPS_PATH_MAX + 2048)
 
+extern const char request_user_agent[]; /* "broch/VERSION" */
 /* Whether the server can be put into a request. ERR_INVALID. */
 MUST_CHECK bool server_check(const struct https_server *server, struct err *err);
 /* Whether the host is an address, which has no place in SNI (RFC 6066 §3). */

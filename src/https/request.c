@@ -9,6 +9,8 @@
 #define METHOD_MAX 16
 #define HOST_MAX 255
 
+const char request_user_agent[] = "broch/" BROCH_VERSION;
+
 static bool is_letter_or_digit(uint8_t c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -113,7 +115,7 @@ bool request_head(const struct https_server *server, const struct https_request 
     writer_bytes(&w, server->host);
     if (server->port != (server->tls != NULL ? 443 : 80))
         writer_format(&w, ":%u", server->port);
-    writer_text(&w, "\r\nConnection: keep-alive\r\nUser-Agent: broch/" BROCH_VERSION "\r\n");
+    writer_format(&w, "\r\nConnection: keep-alive\r\nUser-Agent: %s\r\n", request_user_agent);
     if (request->accept != NULL)
         writer_format(&w, "Accept: %s\r\n", request->accept);
     if (request->body.size != 0 && request->content_type != NULL)
