@@ -1,179 +1,6 @@
 /* The client against servers that are scripted step by step, on loopback; and the reader of answers
  * alone. */
-#include "support.h"
-
-#include <errno.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <stdio.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
-
-#include "https/internal.h"
-
-#define PATIENCE_MS 10000
-#define ARENA_MAX ((size_t)64 << 20)
-
-/* ---- the server's side ---- */
-
-struct stage {
-    int listener, peer; /* peer -1: nobody is connected */
-    struct https_address addresses[2];
-    struct https_server server;
-    struct https_connection *connection;
-    struct arena arena;
-};
-
-static int listen_on(uint16_t *port)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t size = sizeof in;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (const struct sockaddr *)&in, size), 0);
-    assert_int_equal(listen(fd, 16), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &size), 0);
-    *port = ntohs(in.sin_port);
-    return fd;
-}
-
-static void stage_init(struct stage *s)
-{
-    struct err err;
-
-    *s = (struct stage){.peer = -1};
-    s->addresses[0] = (struct https_address){.family = 4, .bytes = {127, 0, 0, 1}};
-    s->server = (struct https_server){
-        .host = bytes_of("localhost"), .addresses = s->addresses, .address_count = 1};
-    s->listener = listen_on(&s->server.port);
-    arena_init(&s->arena, arena_heap, ARENA_MAX);
-    assert_true(https_connection_new(&s->server, &s->connection, &err));
-}
-
-static void peer_close(struct stage *s)
-{
-    if (s->peer >= 0)
-        (void)close(s->peer);
-    s->peer = -1;
-}
-
-static void stage_done(struct stage *s)
-{
-    https_connection_free(s->connection);
-    peer_close(s);
-    (void)close(s->listener);
-    arena_done(&s->arena);
-}
-
-static void wait_for(int fd, short events)
-{
-    struct pollfd p = {.fd = fd, .events = events};
-    assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
-}
-
-/* Whether somebody wants to connect. */
-static bool has_caller(struct stage *s)
-{
-    struct pollfd p = {.fd = s->listener, .events = POLLIN};
-    return poll(&p, 1, 0) == 1;
-}
-
-static void peer_accept(struct stage *s)
-{
-    struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
-
-    peer_close(s);
-    wait_for(s->listener, POLLIN);
-    s->peer = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
-    assert_true(s->peer >= 0);
-    (void)setsockopt(s->peer, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-}
-
-static void peer_send(struct stage *s, struct bytes in)
-{
-    while (in.size != 0) {
-        ssize_t sent = send(s->peer, in.data, in.size, MSG_NOSIGNAL);
-        assert_true(sent > 0);
-        in = bytes_after(in, (size_t)sent);
-    }
-}
-
-/* Reads exactly this. */
-static void peer_expect(struct stage *s, const char *text)
-{
-    char got[4096];
-    size_t size = 0, wanted = strlen(text);
-
-    assert_true(wanted < sizeof got);
-    while (size < wanted) {
-        ssize_t n = recv(s->peer, got + size, wanted - size, 0);
-        assert_true(n > 0);
-        size += (size_t)n;
-    }
-    got[size] = '\0';
-    assert_string_equal(got, text);
-}
-
-/* ---- the client's side ---- */
-
-static struct https_request get(struct stage *s, const char *path)
-{
-    return (struct https_request){
-        .method = "GET", .path = bytes_of(path), .answer_max = 1 << 20, .arena = &s->arena};
-}
-
-static void begin(struct stage *s, const struct https_request *request)
-{
-    struct err err;
-    assert_true(https_begin(s->connection, request, &err));
-}
-
-/* Advances until the answer is there, or it waits for something that does not come at once. */
-static enum https_state advance(struct stage *s, struct https_answer *answer, struct err *err)
-{
-    for (;;) {
-        bool wants_write = false;
-        enum https_state state = https_advance(s->connection, answer, err);
-        if (state != HTTPS_WAITING)
-            return state;
-        int fd = https_fd(s->connection, &wants_write);
-        assert_true(fd >= 0);
-        struct pollfd p = {.fd = fd, .events = wants_write ? POLLOUT : POLLIN};
-        if (poll(&p, 1, wants_write ? PATIENCE_MS : 0) != 1)
-            return HTTPS_WAITING;
-    }
-}
-
-/* The same, after the server has done something that must be seen. */
-static enum https_state advance_more(struct stage *s, struct https_answer *answer, struct err *err)
-{
-    bool wants_write;
-    int fd = https_fd(s->connection, &wants_write);
-
-    if (fd >= 0)
-        wait_for(fd, wants_write ? POLLOUT : POLLIN);
-    return advance(s, answer, err);
-}
-
-/* Sends a request that the server gets, whatever it is: on the connection that there is, or on a
- * new one. */
-static void ask(struct stage *s, const struct https_request *request)
-{
-    struct https_answer answer;
-    struct err err;
-    char got[16384];
-
-    begin(s, request);
-    assert_int_equal(advance(s, &answer, &err), HTTPS_WAITING);
-    struct pollfd p[2] = {{.fd = s->listener, .events = POLLIN}, {.fd = s->peer, .events = POLLIN}};
-    assert_true(poll(p, 2, PATIENCE_MS) > 0);
-    if (p[0].revents == 0 && recv(s->peer, got, sizeof got, 0) > 0)
-        return;
-    peer_accept(s); /* the other has ended */
-    assert_true(recv(s->peer, got, sizeof got, 0) > 0);
-}
+#include "https/https_test.h"
 
 /* ---- answers that are good ---- */
 
@@ -634,7 +461,7 @@ static void exchange(struct stage *s, const struct https_request *request, struc
     peer_expect(s, "\r\n");
     peer_expect(s, (const char *)want_tail.data);
     peer_send(s, bytes_of(good[0].text));
-    assert_int_equal(advance_more(s, &answer, &err), HTTPS_DONE);
+    assert_int_equal(finish(s, &answer, &err), HTTPS_DONE);
     check_good(&good[0], &answer);
     assert_string_equal(https_detail(s->connection), "");
 }
@@ -810,12 +637,14 @@ static void answers_come_byte_by_byte(void **state)
         ask(&s, &request);
         for (size_t at = 0; at < text.size; at++) {
             peer_send(&s, bytes_from(text.data + at, 1));
-            bool is_last = at + 1 == text.size && !is_to_end;
-            assert_int_equal(advance_more(&s, &answer, &err), is_last ? HTTPS_DONE : HTTPS_WAITING);
+            if (at + 1 < text.size || is_to_end)
+                assert_int_equal(advance_more(&s, &answer, &err), HTTPS_WAITING);
+            else
+                assert_int_equal(finish(&s, &answer, &err), HTTPS_DONE);
         }
         if (is_to_end) {
             peer_close(&s);
-            assert_int_equal(advance_more(&s, &answer, &err), HTTPS_DONE);
+            assert_int_equal(finish(&s, &answer, &err), HTTPS_DONE);
         }
         check_good(&good[i], &answer);
         /* the next request goes where it should */
@@ -846,7 +675,7 @@ static void answers_that_are_cut_off_are_none(void **state)
             assert_int_equal(size == 0 ? HTTPS_WAITING : advance_more(&s, &answer, &err),
                              HTTPS_WAITING);
             peer_close(&s);
-            assert_int_equal(advance_more(&s, &answer, &err), HTTPS_FAILED);
+            assert_int_equal(finish(&s, &answer, &err), HTTPS_FAILED);
             assert_int_equal(err.code, size == 0 ? ERR_IO : ERR_FORMAT);
             if (size == 0)
                 assert_int_equal(err.at, ECONNRESET);
@@ -873,13 +702,15 @@ static void connections_are_kept_when_the_answer_says_so(void **state)
             assert_int_equal(advance_more(&s, &answer, &err), HTTPS_WAITING);
             assert_int_equal(shutdown(s.peer, SHUT_WR), 0);
         }
-        assert_int_equal(advance_more(&s, &answer, &err), HTTPS_DONE);
+        assert_int_equal(finish(&s, &answer, &err), HTTPS_DONE);
         begin(&s, &request);
-        assert_int_equal(advance(&s, &answer, &err), HTTPS_WAITING);
-        if (good[i].is_kept)
+        if (good[i].is_kept) {
+            assert_int_equal(advance(&s, &answer, &err), HTTPS_WAITING);
+            peer_expect(&s, "GET / HTTP/1.1\r\n");
             assert_false(has_caller(&s));
-        else
-            wait_for(s.listener, POLLIN);
+        } else {
+            expect_caller(&s);
+        }
         stage_done(&s);
     }
 }
@@ -894,7 +725,7 @@ static void serve_one(struct stage *s, const struct https_request *request)
 
     ask(s, request);
     peer_send(s, bytes_of(kept_answer));
-    assert_int_equal(advance_more(s, &answer, &err), HTTPS_DONE);
+    assert_int_equal(finish(s, &answer, &err), HTTPS_DONE);
 }
 
 static void a_kept_connection_that_has_ended_is_not_used(void **state)
@@ -902,8 +733,6 @@ static void a_kept_connection_that_has_ended_is_not_used(void **state)
     static const char *const last_words[] = {"",
                                              "HTTP/1.1 408 Too Late\r\nContent-Length: 0\r\n\r\n"};
     struct stage s;
-    struct https_answer answer;
-    struct err err;
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(last_words); i++) {
@@ -919,8 +748,7 @@ static void a_kept_connection_that_has_ended_is_not_used(void **state)
         peer_send(&s, bytes_of(OK HELLO));
         wait_for(https_fd(s.connection, &wants_write), POLLIN);
         begin(&s, &request);
-        assert_int_equal(advance(&s, &answer, &err), HTTPS_WAITING);
-        wait_for(s.listener, POLLIN);
+        expect_caller(&s);
         stage_done(&s);
     }
 }
@@ -936,11 +764,10 @@ static void bytes_after_an_answer_end_its_connection(void **state)
     struct https_request request = get(&s, "/");
     ask(&s, &request);
     peer_send(&s, bytes_of(OK HELLO "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"));
-    assert_int_equal(advance_more(&s, &answer, &err), HTTPS_DONE);
+    assert_int_equal(finish(&s, &answer, &err), HTTPS_DONE);
     assert_true(bytes_is(answer.body, "hello"));
     begin(&s, &request);
-    assert_int_equal(advance(&s, &answer, &err), HTTPS_WAITING);
-    wait_for(s.listener, POLLIN);
+    expect_caller(&s);
     stage_done(&s);
 }
 
@@ -962,21 +789,21 @@ static void a_stale_connection_is_tried_again_once(void **state)
         ask(&s, &request);
         (void)setsockopt(s.peer, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
         peer_close(&s);
-        assert_int_equal(advance_more(&s, &answer, &err), HTTPS_WAITING);
+        expect_caller(&s);
         peer_accept(&s);
         peer_expect(&s, "POST / HTTP/1.1\r\n");
         peer_send(&s, bytes_of(OK HELLO));
-        assert_int_equal(advance_more(&s, &answer, &err), HTTPS_DONE);
+        assert_int_equal(finish(&s, &answer, &err), HTTPS_DONE);
         assert_true(bytes_is(answer.body, "hello"));
 
         /* once, not twice */
         ask(&s, &request);
         peer_close(&s);
-        assert_int_equal(advance_more(&s, &answer, &err), HTTPS_WAITING);
+        expect_caller(&s);
         peer_accept(&s);
         (void)setsockopt(s.peer, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
         peer_close(&s);
-        assert_int_equal(advance_more(&s, &answer, &err), HTTPS_FAILED);
+        assert_int_equal(finish(&s, &answer, &err), HTTPS_FAILED);
         assert_int_equal(err.code, ERR_IO);
         assert_int_equal(err.at, ECONNRESET);
         assert_false(has_caller(&s));
@@ -998,7 +825,7 @@ static void an_answer_that_has_begun_is_not_asked_for_again(void **state)
     peer_send(&s, bytes_of("H"));
     assert_int_equal(advance_more(&s, &answer, &err), HTTPS_WAITING);
     peer_close(&s);
-    assert_int_equal(advance_more(&s, &answer, &err), HTTPS_FAILED);
+    assert_int_equal(finish(&s, &answer, &err), HTTPS_FAILED);
     assert_int_equal(err.code, ERR_FORMAT);
     assert_false(has_caller(&s));
     /* a failure leaves the connection fit for the next request */
@@ -1017,7 +844,7 @@ static void a_bad_answer_has_words_for_the_log(void **state)
     struct https_request request = get(&s, "/");
     ask(&s, &request);
     peer_send(&s, bytes_of(OK "Content-Length: 5x\r\n\r\n"));
-    assert_int_equal(advance_more(&s, &answer, &err), HTTPS_FAILED);
+    assert_int_equal(finish(&s, &answer, &err), HTTPS_FAILED);
     assert_int_equal(err.code, ERR_FORMAT);
     assert_string_equal(https_detail(s.connection), "invalid character in content-length header");
     stage_done(&s);
@@ -1046,7 +873,7 @@ static void addresses_are_tried_in_turn(void **state)
     request = get(&s, "/");
     for (int i = 0; i < 2; i++) {
         begin(&s, &request);
-        assert_int_equal(advance(&s, &answer, &err), HTTPS_FAILED);
+        assert_int_equal(finish(&s, &answer, &err), HTTPS_FAILED);
         assert_int_equal(err.code, ERR_IO);
         assert_int_equal(err.at, ECONNREFUSED);
     }
