@@ -1,10 +1,11 @@
 /* Answers as they come, HTTP/1.1 (RFC 9112), by http-parser. Every byte is hostile.
  *
- * Debian builds http-parser without its strict mode: it takes bare LF, anything after a CR and
+ * Debian builds http-parser without its strict mode: it takes bare LF, anything after some CRs and
  * after the data of a chunk, blanks before the colon of a header, folded headers, "HTTX/7.3", empty
  * lines before the status line. Two readers that differ over such bytes see different answers. So
  * it is fed whole lines only, each checked first (line_check), and the data between them; and what
- * it says of the body's size must be what its headers say. */
+ * it says of the body's size must be what its headers say.
+ * docs/decisions/0006-http-parser-behind-checks.md */
 #include <string.h>
 #include <strings.h>
 
