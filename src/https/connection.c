@@ -39,7 +39,6 @@ struct https_connection {
     bool has_served; /* a request, on this socket */
     /* the request */
     bool has_request;
-    bool is_again; /* begun once more */
     struct https_request request;
     struct bytes head;
     size_t sent; /* bytes of head and body */
@@ -388,7 +387,6 @@ bool https_begin(struct https_connection *connection, const struct https_request
         return false;
     c->request = *request;
     c->has_request = true;
-    c->is_again = false;
     c->sent = 0;
     c->detail[0] = '\0';
     answer_init(&c->answer, request->answer_max, request->arena);
@@ -409,9 +407,8 @@ enum https_state https_advance(struct https_connection *connection, struct https
         step = advance(c, err);
         /* The server may have closed a kept connection while the request was on its way: that says
          * nothing about the request (RFC 9112 §9.3.1). */
-        if (step == STEP_FAILED && c->has_served && !answer_has_begun(&c->answer) && !c->is_again) {
-            hang_up(c);
-            c->is_again = true;
+        if (step == STEP_FAILED && c->has_served && !answer_has_begun(&c->answer)) {
+            hang_up(c); /* the next connection has served none, so this is once */
             c->sent = 0;
             c->detail[0] = '\0';
             step = STEP_ON;

@@ -8,7 +8,7 @@
 
 static const struct good {
     const char *text;
-    int status;
+    long status;
     const char *body, *type, *digest;
     bool is_kept, ends_with_connection;
 } good[] = {
@@ -625,7 +625,7 @@ static void servers_that_are_none_are_refused(void **state)
 static void answers_come_byte_by_byte(void **state)
 {
     struct stage s;
-    struct https_answer answer;
+    struct https_answer answer = {.status = 0};
     struct err err;
 
     (void)state;

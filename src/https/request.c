@@ -7,7 +7,7 @@
 #include "base/banned.h"
 
 #define METHOD_MAX 16
-#define HOST_MAX 255
+#define HOST_MAX 253
 
 const char request_user_agent[] = "broch/" BROCH_VERSION;
 
@@ -33,7 +33,7 @@ bool host_is_address(struct bytes host)
 bool server_check(const struct https_server *server, struct err *err)
 {
     if (server->host.size == 0 || server->host.size > HOST_MAX)
-        return err_set(err, ERR_INVALID, "a server's name has 1 to 255 bytes, not",
+        return err_set(err, ERR_INVALID, "a server's name has 1 to 253 bytes, not",
                        server->host.size);
     for (size_t i = 0; i < server->host.size; i++) {
         uint8_t c = server->host.data[i];
