@@ -135,48 +135,32 @@ void attester_key_hash(EVP_PKEY *key, char out[65])
 }
 
 /* A report of version 3 by a processor of family 0x19, model 0x11 (Genoa). */
-static void make_report(const struct attester *a, const struct attester_claim *claim,
-                        const uint8_t report_data[64], uint8_t report[SNP_REPORT_SIZE])
+static struct bytes make_report(const struct attester *a, const uint8_t measurement[48],
+                                const uint8_t report_data[64], struct arena *arena)
 {
     static const uint8_t raw_tcb[8] = {10, 0, 0, 0, 0, 0, 27, 88}, policy[8] = {0, 0, 3};
     static const uint8_t cpuid[3] = {0x19, 0x11, 1};
     static const size_t tcbs_at[] = {0x38, 0x180, 0x1e0, 0x1f0};
+    uint8_t *report = arena_alloc(arena, SNP_REPORT_SIZE, 1);
     struct err err;
 
+    must(report != NULL, "no memory");
     memset(report, 0, SNP_REPORT_SIZE);
     report[0] = 3;
     memcpy(report + 0x08, policy, sizeof policy);
     report[0x34] = 1;
     memcpy(report + 0x50, report_data, 64);
-    memcpy(report + 0x90, claim->measurement, 48);
+    memcpy(report + 0x90, measurement, 48);
     for (size_t i = 0; i < COUNT_OF(tcbs_at); i++)
         memcpy(report + tcbs_at[i], raw_tcb, sizeof raw_tcb);
     memcpy(report + 0x188, cpuid, sizeof cpuid);
     memcpy(report + 0x1a0, chip_id, sizeof chip_id);
     must(simulated_snp_sign(report, a->vcek, &err), "no signature");
+    return bytes_from(report, SNP_REPORT_SIZE);
 }
 
-static void flip(uint8_t *data, size_t bit)
-{
-    if (bit != 0)
-        data[(bit - 1) / 8] ^= (uint8_t)(1u << ((bit - 1) % 8));
-}
-
-static void write_snp(const struct attester *a, const struct attester_claim *claim,
-                      const uint8_t report_data[64], struct writer *w)
-{
-    const struct identity_crl crl = {.url = bytes_of("https://simulated.invalid/crl"),
-                                     .der = a->snp_crl};
-    uint8_t report[SNP_REPORT_SIZE];
-
-    make_report(a, claim, report_data, report);
-    must(claim->flip <= 8 * sizeof report, "no such bit");
-    flip(report, claim->flip);
-    identity_snp_evidence_write(w, a->vek, &crl, 1, bytes_from(report, sizeof report));
-}
-
-static void write_sgx(const struct attester *a, const struct attester_claim *claim,
-                      const uint8_t report_data[64], struct arena *arena, struct writer *w)
+static struct bytes make_quote(const struct attester *a, const uint8_t measurement[48],
+                               const uint8_t report_data[64], struct arena *arena)
 {
     struct writer quote = writer_growable(arena, FILE_MAX);
     uint8_t report[SGX_REPORT_SIZE] = {0};
@@ -185,12 +169,47 @@ static void write_sgx(const struct attester *a, const struct attester_claim *cla
     memcpy(report, platform.svns, sizeof platform.svns);
     report[48] = 5; /* INIT, MODE64BIT */
     report[56] = 3; /* XFRM */
-    memcpy(report + 64, claim->measurement, 32);
+    memcpy(report + 64, measurement, 32);
     memcpy(report + 320, report_data, 64);
     must(simulated_quote(a->quoting, report, &quote, &err), "no quote");
-    must(claim->flip <= 8 * quote.size, "no such bit");
-    flip(quote.data, claim->flip);
-    identity_sgx_evidence_write(w, done(&quote), NULL, 0, NULL, 0, a->tcb_info);
+    return done(&quote);
+}
+
+void attester_evidence(const struct attester *a, enum identity_technology technology,
+                       const uint8_t measurement[48], const uint8_t report_data[64],
+                       struct arena *arena, struct keep_evidence *out)
+{
+    *out = (struct keep_evidence){.technology = (uint8_t)technology};
+    if (technology == IDENTITY_SNP) {
+        out->report = make_report(a, measurement, report_data, arena);
+        out->vek = a->vek;
+        out->crls[out->crl_count++] =
+            (struct keep_crl){.url = bytes_of("https://simulated.invalid/crl"), .der = a->snp_crl};
+    } else {
+        out->report = make_quote(a, measurement, report_data, arena);
+        out->tcb_info = a->tcb_info;
+    }
+}
+
+/* The evidence with a bit of its report changed, as a request has it. */
+static struct bytes write_evidence(const struct keep_evidence *e, size_t flip, struct arena *arena)
+{
+    struct writer report = writer_growable(arena, FILE_MAX), w = report;
+    struct identity_crl crls[KEEP_EVIDENCE_CRLS_MAX];
+
+    writer_bytes(&report, e->report);
+    struct bytes changed = done(&report);
+    must(flip <= 8 * changed.size, "no such bit");
+    if (flip != 0)
+        report.data[(flip - 1) / 8] ^= (uint8_t)(1u << ((flip - 1) % 8));
+    for (size_t i = 0; i < e->crl_count; i++)
+        crls[i] = (struct identity_crl){.url = e->crls[i].url, .der = e->crls[i].der};
+    if (e->technology == IDENTITY_SNP)
+        identity_snp_evidence_write(&w, e->vek, crls, e->crl_count, changed);
+    else
+        identity_sgx_evidence_write(&w, changed, crls, e->crl_count, e->tcb_chain,
+                                    e->tcb_chain_count, e->tcb_info);
+    return done(&w);
 }
 
 /* Enarx's own form: one extension, and no claims. */
@@ -226,9 +245,10 @@ static struct bytes enarx_request(const struct attester_claim *claim, EVP_PKEY *
 struct bytes attester_request(const struct attester *a, const struct attester_claim *claim,
                               EVP_PKEY *key, struct arena *arena)
 {
-    struct writer claims = writer_growable(arena, FILE_MAX), evidence = claims, request = claims;
+    struct writer claims = writer_growable(arena, FILE_MAX), request = claims;
     struct bytes spki = spki_of(key, arena);
     bool is_snp = claim->technology == IDENTITY_SNP, is_enarx = claim->nonce.size == 0;
+    struct keep_evidence evidence;
     uint8_t report_data[64];
     struct err err;
 
@@ -238,14 +258,12 @@ struct bytes attester_request(const struct attester *a, const struct attester_cl
              "no binding");
     else
         must(identity_bind(spki, done(&claims), claim->nonce, report_data, &err), "no binding");
-    if (is_snp)
-        write_snp(a, claim, report_data, &evidence);
-    else
-        write_sgx(a, claim, report_data, arena, &evidence);
+    attester_evidence(a, claim->technology, claim->measurement, report_data, arena, &evidence);
+    struct bytes written = write_evidence(&evidence, claim->flip, arena);
     if (is_enarx)
-        return enarx_request(claim, key, done(&evidence), arena);
+        return enarx_request(claim, key, written, arena);
     must(identity_request_write(&request, key, &claim->claims, claim->nonce, claim->technology,
-                                done(&evidence), &err),
+                                written, &err),
          err.msg);
     return done(&request);
 }

@@ -1,8 +1,9 @@
 /* A keep's side of attestation, on simulated platforms: keys, claims, evidence, requests. For the
- * Steward's tests and its benchmark. */
+ * Steward's tests and its benchmark, and for tests/testhost. */
 #pragma once
 
 #include "identity/identity.h"
+#include "sallyport/sallyport.h"
 
 struct evp_pkey_st;
 
@@ -11,6 +12,12 @@ struct evp_pkey_st;
 struct attester;
 struct attester *attester_new(const char *folder);
 void attester_free(struct attester *attester);
+
+/* A signed report or quote about 64 bytes, with its endorsements. Borrows from the arena and the
+ * attester. SNP or SGX; of an SGX measurement 32 bytes are used. From any thread. */
+void attester_evidence(const struct attester *attester, enum identity_technology technology,
+                       const uint8_t measurement[48], const uint8_t report_data[64],
+                       struct arena *arena, struct keep_evidence *out);
 
 /* What a request is to say. */
 struct attester_claim {
