@@ -25,26 +25,39 @@ static const char usage[] =
     "  --keep PATH            the exec layer; else that of this build\n"
     "  --steward URL  --steward-ca PEM  --registry-ca PEM  --env NAME=VALUE\n"
     "  --log-level LEVEL  --timeout SECONDS\n"
+    "  --resolve NAME=ADDRESS what a host name is to be; there are no other names\n"
     "  --attest-log FILE      a line for each attestation: technology, report data\n"
     "  --phases FILE          a line for each phase: its name, milliseconds since the start\n"
+    "  --clock [both:]SECONDS what the keep's clocks show more, realtime alone or both; "
+    "`stopped`:\n"
+    "                         the first that they showed; @FILE: its text says, and may change\n"
+    "  --calls FILE           gets a line for each call that the keep made: name, how often\n"
+    "%s"
     "The exit code is the keep's, as of `broch run`.\n";
 
 struct testhost {
     const char *keep, *package, *steward, *steward_ca, *registry_ca, *phases;
     const char *env[ENV_MAX];
     size_t env_count;
+    int boot_file;
     uint64_t timeout_ms, started_ns;
+    struct lies lies;
     struct attest_plan attest;
+    struct trace_plan trace;
     char *const *positionals; /* a directory or module when no package is named, and arguments */
     size_t positional_count;
     struct arena arena;
 };
 
-void must(bool ok, const char *what)
+void fail(const char *what)
 {
-    if (ok)
-        return;
     (void)fprintf(stderr, "testhost: %s\n", what);
+    exit(2);
+}
+
+_Noreturn static void fail_usage(void)
+{
+    (void)fprintf(stderr, usage, lie_help);
     exit(2);
 }
 
@@ -53,7 +66,7 @@ static void must_err(bool ok, const struct err *err)
     char text[ERR_TEXT_SIZE];
 
     if (!ok)
-        must(false, err_text(err, os_strerror, text));
+        fail(err_text(err, os_strerror, text));
 }
 
 /* ---- the command line ---- */
@@ -71,7 +84,11 @@ enum option_number {
     OPT_LOG_LEVEL,
     OPT_TIMEOUT,
     OPT_ATTEST_LOG,
-    OPT_PHASES
+    OPT_PHASES,
+    OPT_CLOCK,
+    OPT_CALLS,
+    OPT_LIE,
+    OPT_RESOLVE
 };
 
 static const struct option options[] = {{"technology", required_argument, NULL, OPT_TECHNOLOGY},
@@ -87,6 +104,10 @@ static const struct option options[] = {{"technology", required_argument, NULL, 
                                         {"timeout", required_argument, NULL, OPT_TIMEOUT},
                                         {"attest-log", required_argument, NULL, OPT_ATTEST_LOG},
                                         {"phases", required_argument, NULL, OPT_PHASES},
+                                        {"clock", required_argument, NULL, OPT_CLOCK},
+                                        {"calls", required_argument, NULL, OPT_CALLS},
+                                        {"lie", required_argument, NULL, OPT_LIE},
+                                        {"resolve", required_argument, NULL, OPT_RESOLVE},
                                         {NULL, 0, NULL, 0}};
 
 static void take_technology(struct testhost *t, const char *text)
@@ -150,8 +171,20 @@ static void take_option(struct testhost *t, int option, const char *value)
     case OPT_PHASES:
         t->phases = value;
         break;
+    case OPT_CLOCK:
+        t->trace.clock = value;
+        break;
+    case OPT_CALLS:
+        t->trace.calls = value;
+        break;
+    case OPT_LIE:
+        lies_add(&t->lies, value);
+        break;
+    case OPT_RESOLVE:
+        resolve_add(value);
+        break;
     default:
-        must(false, usage);
+        fail_usage();
     }
 }
 
@@ -175,7 +208,8 @@ static const char *take_path(struct testhost *t)
     const char *path = NULL;
 
     if (t->package == NULL) {
-        must(t->positional_count != 0, usage);
+        if (t->positional_count == 0)
+            fail_usage();
         path = *t->positionals++;
         t->positional_count--;
     }
@@ -271,10 +305,11 @@ static void note_phase(void *context, const char *phase)
          t->phases);
 }
 
-static int run(struct testhost *t, int boot_file)
+static int run(void *context)
 {
+    struct testhost *t = context;
     struct host_request request = {.keep_image = t->keep,
-                                   .boot_file = boot_file,
+                                   .boot_file = t->boot_file,
                                    .timeout_ms = t->timeout_ms,
                                    .on_phase = note_phase,
                                    .context = t};
@@ -318,9 +353,10 @@ int main(int argc, char **argv)
     must_err(os_log_setup(LOG_INFO, &err), &err);
     if (t.keep == NULL)
         t.keep = keep_of_build();
-    int boot_file = make_request(&t);
+    t.boot_file = make_request(&t);
+    t.attest.lies = t.trace.lies = &t.lies;
     attest_setup(&t.attest);
-    int code = run(&t, boot_file);
+    int code = trace_is_needed(&t.trace) ? trace_run(&t.trace, run, &t) : run(&t);
     arena_done(&t.arena);
     return code;
 }
