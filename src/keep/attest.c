@@ -217,7 +217,8 @@ enum https_state attestation_advance(struct attestation *a, struct err *err)
     switch (a->step) {
     case ATTEST_NONCE:
         a->step = ATTEST_CERTIFICATE;
-        return ask_certificate(a, &answer, err) ? HTTPS_WAITING : HTTPS_FAILED;
+        /* what to wait for, the new request only knows when it has begun to be sent */
+        return ask_certificate(a, &answer, err) ? attestation_advance(a, err) : HTTPS_FAILED;
     case ATTEST_CERTIFICATE:
         a->step = ATTEST_DONE;
         return take_certificate(a, &answer, err) ? HTTPS_DONE : HTTPS_FAILED;
