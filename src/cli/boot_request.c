@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "os/os.h"
+#include "package/ignore.h"
 #include "base/banned.h"
 
 /* Directories in each other. */
@@ -126,6 +127,7 @@ static const char *join(struct arena *arena, const char *a, const char *b)
 }
 
 struct walk {
+    struct ignore ignore;
     struct boot_request *request;
     struct arena *arena;
     const char *culprit;
@@ -148,6 +150,13 @@ static bool add_entry(struct walk *walk, const char *host_path, const char *path
         return err_set(walk->err, ERR_INVALID, "a package has regular files and directories only",
                        ERR_NO_AT);
     return boot_request_file(walk->request, host_path, path, walk->err);
+}
+
+static bool is_left_out(const struct walk *walk, const char *host_path, const char *path)
+{
+    struct stat stat;
+
+    return ignore_has(&walk->ignore, path, lstat(host_path, &stat) == 0 && S_ISDIR(stat.st_mode));
 }
 
 static void dir_closep(DIR **dir)
@@ -174,18 +183,34 @@ static bool add_directory(struct walk *walk, const char *host_path, const char *
         const char *inside = join(walk->arena, path, entry->d_name);
         if (below == NULL || inside == NULL)
             return err_set(walk->err, ERR_MEMORY, "no memory for a path", ERR_NO_AT);
-        if (!add_entry(walk, below, inside, depth))
+        if (!is_left_out(walk, below, inside) && !add_entry(walk, below, inside, depth))
             return false;
         errno = 0;
     }
     return errno == 0 || io_error(walk->err, "cannot list");
 }
 
+/* What the package's own list leaves out, as when it is published. */
+static bool read_ignore(struct walk *walk, const char *folder)
+{
+    const char *path = join(walk->arena, folder, IGNORE_NAME);
+    struct bytes text;
+
+    walk->ignore = (struct ignore){.count = 0};
+    if (path == NULL)
+        return err_set(walk->err, ERR_MEMORY, "no memory for a path", ERR_NO_AT);
+    if (access(path, F_OK) != 0)
+        return true;
+    walk->culprit = path;
+    return os_read_file(path, IGNORE_SIZE_MAX, walk->arena, &text, walk->err) &&
+           ignore_parse(text, walk->arena, &walk->ignore, walk->err);
+}
+
 bool boot_request_directory(struct boot_request *request, const char *host_path,
                             struct arena *arena, const char **culprit, struct err *err)
 {
     struct walk walk = {.request = request, .arena = arena, .culprit = host_path, .err = err};
-    bool ok = add_directory(&walk, host_path, "", 0);
+    bool ok = read_ignore(&walk, host_path) && add_directory(&walk, host_path, "", 0);
 
     *culprit = walk.culprit;
     return ok;

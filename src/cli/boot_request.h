@@ -26,7 +26,7 @@ MUST_CHECK bool boot_request_u64(struct boot_request *request, enum boot_kind ki
 MUST_CHECK bool boot_request_file(struct boot_request *request, const char *host_path,
                                   const char *path, struct err *err);
 
-/* Every file below a directory; symlinks and special files are refused (ERR_INVALID). On failure
- * *culprit, in the arena, names the file. */
+/* Every file below a directory, but for what its .brochignore leaves out; symlinks and special
+ * files are refused (ERR_INVALID). On failure *culprit, in the arena, names the file. */
 MUST_CHECK bool boot_request_directory(struct boot_request *request, const char *host_path,
                                        struct arena *arena, const char **culprit, struct err *err);

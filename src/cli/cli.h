@@ -9,10 +9,11 @@
 /* Exit codes of broch itself; docs/command-line.md has the list. A workload's own are passed on. */
 enum cli_exit {
     CLI_OK = 0,
-    CLI_FAILED = 1,    /* the command could not do its work; the message says why */
-    CLI_USAGE = 2,     /* the command line is wrong */
-    CLI_TIMEOUT = 124, /* run --timeout */
-    CLI_TRAP = 134     /* the workload trapped */
+    CLI_FAILED = 1,        /* the command could not do its work; the message says why */
+    CLI_USAGE = 2,         /* the command line is wrong */
+    CLI_TIMEOUT = 124,     /* run --timeout */
+    CLI_NO_IDENTITY = 125, /* deploy: no Steward certified the keep */
+    CLI_TRAP = 134         /* the workload trapped */
 };
 
 struct cli_option {

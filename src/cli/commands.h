@@ -6,6 +6,7 @@
 
 extern const struct cli_command config_check_command;
 extern const struct cli_command config_init_command;
+extern const struct cli_command deploy_command;
 extern const struct cli_command drawbridge_fsck_command;
 extern const struct cli_command drawbridge_gc_command;
 extern const struct cli_command drawbridge_init_command;

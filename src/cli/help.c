@@ -14,6 +14,7 @@ static const struct {
     {CLI_FAILED, "the command could not do its work; the message says why"},
     {CLI_USAGE, "the command line is wrong"},
     {CLI_TIMEOUT, "the workload ran longer than it may"},
+    {CLI_NO_IDENTITY, "no Steward certified the keep"},
     {CLI_TRAP, "the workload trapped"},
 };
 

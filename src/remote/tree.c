@@ -12,7 +12,7 @@
 
 #include "os/os.h"
 #include "package/config.h"
-#include "remote/ignore.h"
+#include "package/ignore.h"
 #include "base/banned.h"
 
 #define BUFFER_SIZE ((size_t)1 << 20)

@@ -9,7 +9,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]', re.MULTILINE)
 # compiler's own. No file, no clock, no environment, no process.
 PURE_SYMBOLS = re.compile(
     r"^(mem(cpy|move|set|cmp|chr|rchr|mem)|(str|strn)(len|cmp|chr|casecmp)|strrchr|strnlen|strtod|qsort|bsearch"
-    r"|inet_(pton|ntop)"  # text and bytes of addresses; no look-up
+    r"|inet_(pton|ntop)|fnmatch"  # text and bytes of addresses, patterns of names; no look-up
     r"|(EVP|BN|ECDSA|OSSL|ERR|OPENSSL|CRYPTO|EC|RSA)_\w+|(i2d|d2i)_\w+"  # OpenSSL's arithmetic
     # its X.509, but for what reads clocks and files
     r"|(ASN1|X509|X509v3|X509V3|OBJ|AUTHORITY_KEYID|GENERAL_NAMES?|BASIC_CONSTRAINTS|DIST_POINT(_NAME)?|CRL_DIST_POINTS)"

@@ -1,4 +1,4 @@
-#include "remote/ignore.h"
+#include "package/ignore.h"
 
 #include <fnmatch.h>
 

@@ -1,0 +1,32 @@
+/* A keep that a command starts; what `run` and `deploy` share. Private to cli. Whoever calls this
+ * has the options --backend, --env, --fuel, --max-memory and --timeout. Functions that return int
+ * give CLI_OK or an exit code, and have told why. */
+#pragma once
+
+#include "cli/boot_request.h"
+#include "cli/commands.h"
+#include "host/host.h"
+
+struct keep_job {
+    const struct cli_args *args;
+    const struct host_backend *backend;
+    uint64_t fuel, memory, timeout_ms; /* UINT64_MAX, UINT64_MAX, 0: not given */
+    struct boot_request boot;
+    struct arena arena;
+    /* told of phases, as host.h has it; NULL: nobody */
+    void (*on_phase)(void *context, const char *phase);
+    void *context;
+};
+
+/* Sets up the log, and begins a boot request. Then keep_job_close, whatever happens. */
+MUST_CHECK bool keep_job_open(const struct cli_args *args, struct keep_job *out, struct err *err);
+void keep_job_close(struct keep_job *job);
+/* The backend that was named, or the strongest that this machine has. */
+int keep_job_choose_backend(struct keep_job *job);
+int keep_job_parse_limits(struct keep_job *job);
+/* A module, or a folder with a package. config: a configuration of the module's; NULL: none. */
+int keep_job_add_files(struct keep_job *job, const char *path, const char *config);
+/* Log level, standard descriptors, arguments, environment, limits. */
+MUST_CHECK bool keep_job_add_options(struct keep_job *job, struct err *err);
+/* Starts the keep; returns when it has ended, with its exit code or ours. */
+int keep_job_run(struct keep_job *job);
