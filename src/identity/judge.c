@@ -295,13 +295,14 @@ void identity_peer_judge(const struct identity_trust *trust, X509 *leaf,
 
 /* ---- one's own certificate ---- */
 
-/* The time by which to judge it: one's own, or the Steward's, when that is a little ahead. */
+/* The time by which to judge it: one's own, or what the Steward signed with its answer to a fresh
+ * nonce, when that is later (DESIGN.md §3, Time). */
 static int64_t time_for(X509 *leaf, int64_t at)
 {
     int64_t from;
 
-    return read_time(X509_get0_notBefore(leaf), &from) && from > at && from - at <= CLOCK_SKEW_S
-               ? from
+    return read_time(X509_get0_notBefore(leaf), &from) && from > at - CLOCK_SKEW_S
+               ? from + CLOCK_SKEW_S
                : at;
 }
 

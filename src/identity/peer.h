@@ -98,10 +98,10 @@ enum identity_fault identity_trust_recheck(const struct identity_trust *trust, s
                                            struct bytes serial, int64_t at);
 
 /* Checks a certificate that a Steward has issued to this keep: the chain (PEM, the leaf first) ends
- * in a root of `trust`, the leaf keeps to the profile, has this key and exactly these claims, and
- * is valid at `at`, where 300 seconds of the leaf's notBefore being ahead are forgiven (this clock
- * may be behind; see floor). Its revocation list is not asked. As identity_peer_judge it fills
- * *out, of which `floor` is here the time that the Steward signed: the leaf's notBefore and 300
+ * in a root of `trust`, the leaf keeps to the profile, has this key and exactly these claims, and is
+ * valid at `at`, or, when that is later, at the time that the Steward signed: the leaf answers a fresh
+ * nonce, so a clock that is behind is what is wrong. Its revocation list is not asked. As
+ * identity_peer_judge it fills *out, of which `floor` is here that time: the leaf's notBefore and 300
  * seconds. ERR_FORMAT, ERR_CRYPTO (the chain), ERR_POLICY (another key, claims or date). */
 MUST_CHECK bool identity_issued_check(const struct identity_trust *trust, struct bytes chain_pem,
                                       struct bytes spki, const struct identity_claims *claims,

@@ -37,9 +37,9 @@ static enum vfs_error read_stream(struct vfs_node *node, uint64_t offset, void *
     if (wait.woken == 0)
         return VFS_AGAIN;
     ssize_t got = read(s->fd, out, size);
-    if (got < 0)
+    if (got == -1)
         return net_error(errno);
-    if ((size_t)got > size)
+    if (got < 0 || (size_t)got > size)
         return VFS_IO; /* the host lies */
     *done = (size_t)got;
     return VFS_OK;
@@ -50,9 +50,9 @@ static enum vfs_error write_stream(struct vfs_node *node, uint64_t offset, struc
 {
     (void)offset;
     ssize_t written = write(stdio_of(node)->fd, in.data, in.size);
-    if (written < 0)
+    if (written == -1)
         return net_error(errno);
-    if ((size_t)written > in.size || (written == 0 && in.size != 0))
+    if (written < 0 || (size_t)written > in.size || (written == 0 && in.size != 0))
         return VFS_IO;
     *done = (size_t)written;
     return VFS_OK;

@@ -152,7 +152,8 @@ static enum vfs_error advance_tls(struct connection *n)
     enum vfs_error error = secure_ops->advance(n->secure, &n->wait);
 
     if (error == VFS_AGAIN && deadline_passed(n->deadline, net_now_ns(n->net))) {
-        log_warn("refused a peer: its handshake took too long", log_str("peer", n->where));
+        log_warn("refused a peer", log_str("peer", n->where),
+                 log_str("reason", secure_ops->delay(n->secure)));
         error = VFS_TIMEDOUT;
     }
     return error == VFS_OK || error == VFS_AGAIN ? error : fail(n, error);
@@ -291,9 +292,9 @@ static enum vfs_error receive(struct vfs_node *node, void *out, size_t size, boo
         return error;
     }
     ssize_t got = recv(n->fd, out, size, is_peek ? MSG_PEEK : 0);
-    if (got < 0)
+    if (got == -1)
         return last_error();
-    if ((size_t)got > size)
+    if (got < 0 || (size_t)got > size)
         return VFS_IO; /* the host lies */
     *done = (size_t)got;
     return VFS_OK;
@@ -326,9 +327,9 @@ static enum vfs_error connection_write(struct vfs_node *node, uint64_t offset, s
         return error;
     }
     ssize_t sent = send(n->fd, in.data, in.size, MSG_NOSIGNAL);
-    if (sent < 0)
+    if (sent == -1)
         return last_error();
-    if ((size_t)sent > in.size)
+    if (sent < 0 || (size_t)sent > in.size)
         return VFS_IO;
     *done = (size_t)sent;
     return VFS_OK;

@@ -139,6 +139,8 @@ struct secure_ops {
     bool (*has_unsent)(const struct secure *s);
     /* VFS_OK: nothing is left to be sent. */
     enum vfs_error (*flush)(struct secure *s);
+    /* Why its handshake is not done yet, for who will not wait longer. */
+    const char *(*delay)(const struct secure *s);
     const char *(*peer)(const struct secure *s);
     /* Why its peer is not to be believed any more; NULL: it is. *until: when to ask again, seconds
      * since 1970. */

@@ -59,8 +59,8 @@ static bool make_room(struct net *net)
     }
     if (oldest == NULL || now - oldest->began.at_ns < YOUTH_MS * NS_PER_MS)
         return false;
-    log_warn("refused a peer: others wait, and its handshake takes long",
-             log_str("peer", oldest->where));
+    log_warn("refused a peer", log_str("peer", oldest->where),
+             log_str("reason", "others wait, and its handshake takes long"));
     connection_free(oldest);
     return true;
 }

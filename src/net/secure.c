@@ -38,13 +38,19 @@ static int64_t now_of(const struct secure *s)
     return (int64_t)(p->realtime_ns(p->context) / (1000 * NS_PER_MS));
 }
 
+/* Whether a trusted Steward says who it is. */
+static bool is_known(const struct identity_peer *peer)
+{
+    return peer->fault == IDENTITY_FAULT_NONE || peer->fault == IDENTITY_FAULT_NO_CRL ||
+           peer->fault == IDENTITY_FAULT_REVOKED;
+}
+
 static enum tls_verdict refuse(struct secure *s, const char *why, enum tls_verdict verdict)
 {
     s->has_told = true;
     log_warn("refused a peer", log_str("peer", s->connection->where), log_str("reason", why),
-             log_bytes("workload", s->peer.fault == IDENTITY_FAULT_NONE
-                                       ? s->peer.certificate.identity.claims.slug
-                                       : bytes_of("")));
+             log_bytes("workload", is_known(&s->peer) ? s->peer.certificate.identity.claims.slug
+                                                      : bytes_of("")));
     return verdict;
 }
 
@@ -371,6 +377,12 @@ static enum vfs_error secure_flush(struct secure *s)
     return result == TLS_OK ? VFS_OK : result == TLS_WANT_WRITE ? VFS_AGAIN : VFS_CONNRESET;
 }
 
+static const char *secure_delay(const struct secure *s)
+{
+    return s->awaits_crl ? identity_fault_text(IDENTITY_FAULT_NO_CRL)
+                         : "its handshake took too long";
+}
+
 static const char *secure_peer(const struct secure *s)
 {
     return s->json;
@@ -402,6 +414,7 @@ static const struct secure_ops ops = {
     .end = secure_end,
     .has_unsent = secure_has_unsent,
     .flush = secure_flush,
+    .delay = secure_delay,
     .peer = secure_peer,
     .recheck = secure_recheck,
 };

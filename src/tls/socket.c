@@ -28,7 +28,7 @@ static size_t send_some(struct tls_socket *s, const uint8_t *data, size_t size)
 
     if (sent >= 0 && (size_t)sent <= size)
         return (size_t)sent;
-    if (sent > 0)
+    if (sent != -1)
         s->number = EIO; /* the host lies */
     else if (!may_be_tried_again(errno))
         s->number = errno;
@@ -104,10 +104,10 @@ static int socket_read(BIO *bio, char *out, size_t size, size_t *done)
     }
     if (got == 0)
         BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
-    else if (got < 0 && may_be_tried_again(errno))
+    else if (got == -1 && may_be_tried_again(errno))
         BIO_set_retry_read(bio);
     else
-        socket_of(bio)->number = got < 0 ? errno : EIO;
+        socket_of(bio)->number = got == -1 ? errno : EIO; /* else the host lies */
     return 0;
 }
 

@@ -241,7 +241,7 @@ static enum tls_result result_of(struct tls_stream *s, int returned)
         if (ERR_GET_REASON(queued) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
             result = break_off(s, "the connection was cut off", ECONNRESET);
         else if (ERR_GET_REASON(queued) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
-            result = break_off(s, "the client did not present a certificate", 0);
+            result = break_off(s, "the client presented no valid certificate", 0);
         else
             result = break_off(s, ERR_reason_error_string(queued), 0);
         if (s->error == NULL)
@@ -256,6 +256,21 @@ static enum tls_result result_of(struct tls_stream *s, int returned)
     return result;
 }
 
+/* The peer is gone. It may have said why before: then that is the reason, not that it is gone. */
+static enum tls_result last_words(struct tls_stream *s)
+{
+    int number = s->socket.number;
+    uint8_t byte;
+    size_t done;
+
+    s->socket.number = 0;
+    ERR_clear_error();
+    int returned = SSL_peek_ex(s->ssl, &byte, 1, &done);
+    if (returned != 1 && result_of(s, returned) == TLS_BROKEN && s->number == 0)
+        return TLS_BROKEN;
+    return break_off(s, "the network failed", number);
+}
+
 /* Sends what waits: TLS_OK, TLS_WANT_WRITE, TLS_BROKEN. */
 enum tls_result tls_flush(struct tls_stream *stream)
 {
@@ -263,9 +278,7 @@ enum tls_result tls_flush(struct tls_stream *stream)
         return TLS_BROKEN;
     if (tls_socket_flush(&stream->socket))
         return TLS_OK;
-    if (stream->socket.number != 0)
-        return break_off(stream, "the network failed", stream->socket.number);
-    return TLS_WANT_WRITE;
+    return stream->socket.number != 0 ? last_words(stream) : TLS_WANT_WRITE;
 }
 
 bool tls_has_unsent(const struct tls_stream *stream)

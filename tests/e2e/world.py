@@ -42,7 +42,10 @@ class World:
 
     def make_steward(self, name, lifetime_hours=24, *words):
         """A Steward that believes the simulated platforms and reads the registry."""
+        port = free_port()
+
         def change(text):
+            text = text.replace("localhost:0", f"localhost:{port}").replace("127.0.0.1:0", f"127.0.0.1:{port}")
             text = text.replace("lifetime_hours = 24", f"lifetime_hours = {lifetime_hours}")
             return text.replace("[registries]", ADMIT_REGISTRY.format(port=self.registry.port,
                                                                       ca=self.registry.ca).strip())
