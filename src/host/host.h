@@ -47,3 +47,40 @@ extern const struct host_backend *const host_backends[];
  * the build's folder for it. ERR_NOT_FOUND, ERR_MEMORY. The text is the arena's. */
 MUST_CHECK bool host_image_path(const char *name, struct arena *arena, const char **out,
                                 struct err *err);
+
+/* ---- what this machine has ---- */
+
+/* One thing that a backend needs. */
+struct host_probe {
+    const char *name; /* "/dev/kvm"; borrowed from who asked, or a literal */
+    bool ok;
+    char found[224]; /* what is there: "API version 12"; may be what a machine calls itself */
+    char mend[320];  /* not ok: what to do, one sentence; else "" */
+};
+
+#define HOST_PROBES_MAX 10
+
+/* A backend, of this version or of a later one, and whether this machine could run it. */
+struct host_platform {
+    const char *name;                   /* "snp" */
+    const char *summary;                /* one line */
+    const struct host_backend *backend; /* NULL: this version of Broch does not have it */
+    struct host_probe probes[HOST_PROBES_MAX];
+    size_t count;
+};
+
+enum { HOST_NIL, HOST_KVM, HOST_SNP, HOST_SGX, HOST_PLATFORMS };
+
+struct host_machine {
+    char system[272];   /* "Linux 6.1.0 #1 SMP x86_64" */
+    char cpu[128];      /* "AuthenticAMD family 25 model 17 stepping 1, AMD EPYC 9354" */
+    char microcode[32]; /* as /proc/cpuinfo has it; "": it does not say */
+    struct host_platform platforms[HOST_PLATFORMS];
+};
+
+/* Looks, and changes nothing: reads CPUID, /proc and /sys, looks at devices, and asks KVM what it
+ * can do. Needs no privilege; what it may not look at is a probe that failed. kvm_device: NULL:
+ * /dev/kvm. Cannot fail. */
+void host_probe_machine(const char *kvm_device, struct host_machine *out);
+/* Whether all that the backend needs was found. */
+bool host_platform_is_ready(const struct host_platform *platform);

@@ -45,3 +45,17 @@ int64_t platform_attest(const uint8_t data[KEEP_REPORT_DATA_SIZE], uint8_t *out,
 
 /* Addresses of a host name; how many, 0 when there is none. May take seconds. */
 size_t resolve_name(const char *name, struct keep_address out[KEEP_ADDRESSES_MAX]);
+
+/* ---- platform_probe.c ---- */
+
+/* Adds a probe. `found` is what the format gives; mend NULL: it is ok. Both are cut to fit. */
+void probe_add(struct host_platform *platform, const char *name, const char *mend,
+               const char *format, ...) PRINTF_LIKE(4, 5);
+
+/* ---- platform_cpu_x86.c, or platform_cpu_other.c: what the processor says of itself ---- */
+
+void cpu_describe(char *out, size_t size);
+/* Whether KVM can be had, SEV-SNP, SGX. */
+void probe_cpu_kvm(struct host_platform *platform, bool kvm_works);
+void probe_cpu_snp(struct host_platform *platform);
+void probe_cpu_sgx(struct host_platform *platform);
