@@ -7,6 +7,8 @@
 #include "cli/frame.h"
 #include "base/banned.h"
 
+const char *const cli_version = BROCH_VERSION;
+
 /* Larger than what the kernel lets argv be. */
 #define CLI_ARENA_LIMIT ((size_t)1 << 30)
 
@@ -135,7 +137,7 @@ static int run_without_command(const struct cli_table *table, const char *const 
         return CLI_OK;
     }
     if (strcmp(words[0], "--version") == 0) {
-        (void)puts("broch " BROCH_VERSION);
+        (void)printf("broch %s\n", cli_version);
         return CLI_OK;
     }
     if (cli_is_group(table, words[0]) && (count == 1 || is_help(words[1]))) {

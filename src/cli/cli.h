@@ -73,6 +73,9 @@ int cli_fail_err(const char *what, const struct err *err);
  */
 int cli_usage_error(const struct cli_args *args, const char *what, const char *why);
 
+/* Of all these programs: "0.1.0". */
+extern const char *const cli_version;
+
 /* Prints text of any origin as writer_shown does. */
 void cli_print_shown(FILE *out, struct bytes text);
 

@@ -25,6 +25,7 @@ extern const struct cli_command package_info_command;
 extern const struct cli_command package_publish_command;
 extern const struct cli_command package_verify_command;
 extern const struct cli_command package_yank_command;
+extern const struct cli_command platform_info_command;
 extern const struct cli_command repo_info_command;
 extern const struct cli_command repo_list_command;
 extern const struct cli_command repo_register_command;
