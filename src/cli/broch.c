@@ -6,6 +6,7 @@ static const struct cli_command *const commands[] = {
     &run_command,
     &deploy_command,
     &platform_info_command,
+    &inspect_command,
     &config_init_command,
     &config_check_command,
     &evidence_verify_command,

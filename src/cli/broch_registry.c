@@ -1,8 +1,10 @@
-/* broch-registry: the commands about registries and packages, which broch starts. */
+/* broch-registry: the commands about registries and packages, and that about servers, which broch
+ * starts. */
 #include "cli/commands.h"
 #include "base/banned.h"
 
 static const struct cli_command *const commands[] = {
+    &inspect_command,
     &user_register_command,
     &user_info_command,
     &repo_register_command,

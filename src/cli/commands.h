@@ -18,6 +18,7 @@ extern const struct cli_command evidence_explain_command;
 extern const struct cli_command evidence_show_command;
 extern const struct cli_command evidence_verify_command;
 extern const struct cli_command help_command;
+extern const struct cli_command inspect_command;
 extern const struct cli_command key_publisher_create_command;
 extern const struct cli_command key_publisher_show_command;
 extern const struct cli_command package_fetch_command;

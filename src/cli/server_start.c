@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli/drawbridge_work.h"
+#include "cli/inspect_work.h"
 #include "cli/registry_work.h"
 #include "cli/steward_work.h"
 #include "os/os.h"
@@ -63,6 +64,7 @@ START("broch-drawbridge", cli_drawbridge_token_list)
 START("broch-drawbridge", cli_drawbridge_token_revoke)
 START("broch-drawbridge", cli_drawbridge_fsck)
 START("broch-drawbridge", cli_drawbridge_gc)
+START("broch-registry", cli_inspect)
 START("broch-registry", cli_user_register)
 START("broch-registry", cli_user_info)
 START("broch-registry", cli_repo_register)
