@@ -27,8 +27,8 @@ void identity_trust_free(struct identity_trust *trust);
 /* Believes a Steward: keeps' certificates whose chain ends in one of the self-signed CA
  * certificates of the PEM text. name: what it is called in configurations and messages (a file of
  * the package); copied. ERR_FORMAT: no certificate, a malformed one, or one that is no self-signed
- * CA; ERR_LIMIT.
- */
+ * CA, or has a weak key or digest, or constraints on names; ERR_LIMIT. A root that several Stewards
+ * have belongs to the first. */
 MUST_CHECK bool identity_trust_add(struct identity_trust *trust, struct bytes name,
                                    struct bytes pem, struct err *err);
 /* How many Stewards are believed. */
@@ -53,7 +53,7 @@ enum identity_fault {
     IDENTITY_FAULT_SIMULATED,       /* simulated, and that is not allowed */
     IDENTITY_FAULT_NO_CRL,          /* there is no revocation list that is new enough */
     IDENTITY_FAULT_REVOKED,
-    IDENTITY_FAULT_INTERNAL, /* no memory, or OpenSSL failed: refuses */
+    IDENTITY_FAULT_INTERNAL, /* no memory, or OpenSSL failed: no entry lets it in */
     IDENTITY_FAULT_COUNT
 };
 
@@ -70,7 +70,7 @@ struct identity_peer {
     struct bytes crl_url; /* of its certificate's distribution point */
     struct bytes issuer;  /* DER of the CA's certificate that signed it, which signs its list too */
     struct bytes serial;  /* magnitude, big-endian */
-    int64_t not_after;    /* the soonest of its chain; seconds since 1970 */
+    int64_t not_after;    /* the soonest of its chain; seconds since 1970; it has expired then */
     int64_t floor;        /* the latest notBefore of its chain: it is not earlier than this */
 };
 
@@ -83,12 +83,13 @@ void identity_peer_judge(const struct identity_trust *trust, struct x509_st *lea
                          const struct stack_st_X509 *chain, bool simulated_allowed, int64_t at,
                          struct arena *arena, struct identity_peer *out);
 
-/* Keeps a revocation list of a CA (DER), in the place of an older one of the same CA. The list must
- * be signed by that CA, be of version 2, have thisUpdate not after `at` (300 seconds are forgiven),
- * be no older than IDENTITY_CRL_AGE_MAX and not past its nextUpdate, have no unknown critical
- * extension, and not be older than the one that is kept (by thisUpdate, and by CRL number where
- * both have one). *floor: its thisUpdate. ERR_FORMAT, ERR_CRYPTO (signature), ERR_POLICY (dates),
- * ERR_LIMIT, ERR_MEMORY. */
+/* Keeps a revocation list of a CA (DER; identity_peer's issuer, whose chain has been checked), in
+ * the place of an older one of the same CA, or of one that is too old. The list must be signed by
+ * that CA, be of version 2, have thisUpdate not after `at` (300 seconds are forgiven), be no older
+ * than IDENTITY_CRL_AGE_MAX and not past its nextUpdate, have no unknown critical extension, and
+ * not be older than the one that is kept (by thisUpdate, and by CRL number where both have one).
+ * *floor: its thisUpdate. ERR_FORMAT, ERR_CRYPTO (signature), ERR_POLICY (dates), ERR_LIMIT,
+ * ERR_MEMORY. */
 MUST_CHECK bool identity_trust_put_crl(struct identity_trust *trust, struct bytes issuer,
                                        struct bytes crl, int64_t at, int64_t *floor,
                                        struct err *err);
@@ -98,11 +99,12 @@ enum identity_fault identity_trust_recheck(const struct identity_trust *trust, s
                                            struct bytes serial, int64_t at);
 
 /* Checks a certificate that a Steward has issued to this keep: the chain (PEM, the leaf first) ends
- * in a root of `trust`, the leaf keeps to the profile, has this key and exactly these claims, and is
- * valid at `at`, or, when that is later, at the time that the Steward signed: the leaf answers a fresh
- * nonce, so a clock that is behind is what is wrong. Its revocation list is not asked. As
- * identity_peer_judge it fills *out, of which `floor` is here that time: the leaf's notBefore and 300
- * seconds. ERR_FORMAT, ERR_CRYPTO (the chain), ERR_POLICY (another key, claims or date). */
+ * in a root of `trust`, the leaf keeps to the profile, has this key and exactly these claims, and
+ * is valid at `at`, or, when that is later, at the time that the Steward signed: the leaf answers a
+ * fresh nonce, so a clock that is behind is what is wrong. Its revocation list is not asked. As
+ * identity_peer_judge it fills *out (a platform's has fault PLATFORM, and everything means
+ * something), of which `floor` is here that time: the leaf's notBefore and 300 seconds. ERR_FORMAT,
+ * ERR_CRYPTO (the chain), ERR_POLICY (another key, claims or date). */
 MUST_CHECK bool identity_issued_check(const struct identity_trust *trust, struct bytes chain_pem,
                                       struct bytes spki, const struct identity_claims *claims,
                                       int64_t at, struct arena *arena, struct identity_peer *out,
@@ -112,8 +114,9 @@ MUST_CHECK bool identity_issued_check(const struct identity_trust *trust, struct
 
 /* Whether an entry of the configuration, which must be for TLS and not for an ordinary server, lets
  * a peer in. Refused: *why is a literal, as "its tag is not one of those allowed". A platform's
- * certificate is refused whatever the entry says. Where the entry admits peers without a valid keep
- * certificate they are in; a keep that has a valid one and is not listed is not. */
+ * certificate, and fault INTERNAL, are refused whatever the entry says. Where the entry admits
+ * peers without a valid keep certificate they are in; a keep that has a valid one and is not listed
+ * is not. */
 MUST_CHECK bool identity_admits(const struct config_rule *rule, const struct identity_peer *peer,
                                 const char **why);
 

@@ -20,7 +20,7 @@ struct steward {
 /* What is kept of a revocation list: serial numbers in order, each SERIAL_SIZE_MAX bytes,
  * big-endian, zeroes before them. */
 struct kept_list {
-    struct bytes issuer; /* DER of the CA's certificate; in `memory` */
+    struct bytes issuer; /* the signed part of the CA's certificate; in `memory` */
     int64_t this_update, next_update;
     bool has_number;
     uint8_t number[SERIAL_SIZE_MAX];

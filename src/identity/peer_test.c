@@ -433,7 +433,7 @@ static void a_leaf_issues_nothing(void **state)
 }
 
 /* As many CAs between root and leaf, each by the one before; the last is first. */
-static enum identity_fault judge_long(size_t count, size_t more)
+static enum identity_fault judge_long(size_t count, size_t more, bool with_leaf)
 {
     struct authority line[SENT_MAX];
     X509 *sent[SENT_MAX + 1] = {NULL};
@@ -451,6 +451,10 @@ static enum identity_fault judge_long(size_t count, size_t more)
     for (size_t i = 0; i < more; i++)
         sent[count + i] = root.x509;
     X509 *leaf = issue_by(&line[count - 1], &fields);
+    if (with_leaf) {
+        memmove(sent + 1, sent, (count + more) * sizeof sent[0]);
+        sent[0] = leaf;
+    }
     enum identity_fault fault = judge_at(leaf, sent, false, NOW);
     X509_free(leaf);
     for (size_t i = 0; i < count; i++)
@@ -461,10 +465,14 @@ static enum identity_fault judge_long(size_t count, size_t more)
 static void chains_are_bounded(void **state)
 {
     (void)state;
-    assert_int_equal(judge_long(IDENTITY_CHAIN_MAX - 1, 0), IDENTITY_FAULT_NO_CRL);
-    assert_int_equal(judge_long(IDENTITY_CHAIN_MAX, 0), IDENTITY_FAULT_UNKNOWN_STEWARD);
-    assert_int_equal(judge_long(1, IDENTITY_CHAIN_MAX - 2), IDENTITY_FAULT_NO_CRL);
-    assert_int_equal(judge_long(1, IDENTITY_CHAIN_MAX - 1), IDENTITY_FAULT_UNKNOWN_STEWARD);
+    for (int with_leaf = 0; with_leaf <= 1; with_leaf++) {
+        assert_int_equal(judge_long(IDENTITY_CHAIN_MAX - 1, 0, with_leaf), IDENTITY_FAULT_NO_CRL);
+        assert_int_equal(judge_long(IDENTITY_CHAIN_MAX, 0, with_leaf),
+                         IDENTITY_FAULT_UNKNOWN_STEWARD);
+        assert_int_equal(judge_long(1, IDENTITY_CHAIN_MAX - 2, with_leaf), IDENTITY_FAULT_NO_CRL);
+        assert_int_equal(judge_long(1, IDENTITY_CHAIN_MAX - 1, with_leaf),
+                         IDENTITY_FAULT_UNKNOWN_STEWARD);
+    }
 }
 
 static void the_ca_may_have_no_other_below(void **state)
@@ -731,6 +739,25 @@ static void an_encrypted_certificate_asks_nobody(void **state)
     assert_no_root(out, ERR_FORMAT);
 }
 
+static void a_block_has_one_certificate(void **state)
+{
+    struct bytes der = der_of(root.x509);
+    uint8_t longer[4096] = {0};
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text;
+
+    (void)state;
+    memcpy(longer, der.data, der.size);
+    assert_true(PEM_write_bio(bio, PEM_STRING_X509, "", longer, (long)der.size + 1) > 0);
+    long size = BIO_get_mem_data(bio, &text);
+    assert_no_root(bytes_from(text, (size_t)size), ERR_FORMAT);
+    assert_int_equal(BIO_reset(bio), 1);
+    assert_true(PEM_write_bio(bio, PEM_STRING_X509_CRL, "", der.data, (long)der.size) > 0);
+    size = BIO_get_mem_data(bio, &text);
+    assert_no_root(bytes_from(text, (size_t)size), ERR_FORMAT);
+    BIO_free(bio);
+}
+
 static void check_damaged_root(struct bytes damaged)
 {
     struct identity_trust *other;
@@ -818,11 +845,17 @@ static void anothers_certificate_is_refused(void **state)
     fields = fields_of("", true); /* what was asked for without its name */
     leaf = issue(&fields);
     assert_not_issued(leaf, SLUG, NOW, ERR_POLICY);
+    claims = claims_of("", false);
+    assert_false(identity_issued_check(trust, PEM(leaf, ca.x509), spki_of(key), &claims, NOW,
+                                       &arena, &peer, &err));
+    assert_int_equal(err.code, ERR_POLICY);
     X509_free(leaf);
-    fields = fields_of("", false);
+    fields = fields_of("", false); /* a platform's */
+    leaf = issue(&fields);
+    assert_not_issued(leaf, "", NOW, ERR_POLICY);
+    X509_free(leaf);
     fields.space = IDENTITY_OF_ENARX;
     leaf = issue(&fields);
-    claims = claims_of("", false);
     assert_false(identity_issued_check(trust, PEM(leaf, ca.x509), spki_of(key), &claims, NOW,
                                        &arena, &peer, &err));
     assert_int_equal(err.code, ERR_POLICY);
@@ -925,6 +958,7 @@ int main(void)
         TEST(only_self_signed_cas_are_roots),
         TEST(files_of_roots_are_bounded),
         TEST(an_encrypted_certificate_asks_nobody),
+        TEST(a_block_has_one_certificate),
         TEST(damaged_roots_are_refused),
         TEST(ones_own_certificate_is_accepted),
         TEST(anothers_certificate_is_refused),

@@ -231,8 +231,9 @@ static inline X509 *new_keep(void)
 struct list {
     int64_t from, to;       /* to 0: none */
     long number;            /* negative: none */
-    const uint8_t *serials; /* each of 16 bytes */
+    const uint8_t *serials; /* each of serial_size bytes */
     size_t count;
+    int serial_size;
     long version;
     const char *more_oid, *more, *entry_oid,
         *entry;  /* other extensions, of the list and its entries */
@@ -246,13 +247,14 @@ static inline struct list list_of(int64_t from, long number)
                          .to = from + IDENTITY_CRL_AGE_MAX,
                          .number = number,
                          .version = X509_CRL_VERSION_2,
+                         .serial_size = 16,
                          .digest = EVP_sha256()};
 }
 
-static inline X509_REVOKED *make_revoked(const struct list *list, const uint8_t serial[16])
+static inline X509_REVOKED *make_revoked(const struct list *list, const uint8_t *serial)
 {
     X509_REVOKED *item = X509_REVOKED_new();
-    BIGNUM *number = BN_bin2bn(serial, 16, NULL);
+    BIGNUM *number = BN_bin2bn(serial, list->serial_size, NULL);
     ASN1_INTEGER *integer = BN_to_ASN1_INTEGER(number, NULL);
     ASN1_TIME *at = ASN1_TIME_set(NULL, (time_t)list->from);
 
@@ -293,7 +295,10 @@ static inline struct bytes make_list(const struct authority *by, const struct li
     assert_int_equal(X509_CRL_set_issuer_name(crl, X509_get_subject_name(named)), 1);
     set_times(crl, list);
     for (size_t i = 0; i < list->count; i++)
-        assert_int_equal(X509_CRL_add0_revoked(crl, make_revoked(list, list->serials + 16 * i)), 1);
+        assert_int_equal(
+            X509_CRL_add0_revoked(
+                crl, make_revoked(list, list->serials + (size_t)list->serial_size * i)),
+            1);
     if (list->number >= 0) {
         ASN1_INTEGER *number = ASN1_INTEGER_new();
         assert_int_equal(ASN1_INTEGER_set(number, list->number), 1);

@@ -32,13 +32,25 @@ static bool malformed(struct err *err)
 
 /* ---- the issuer ---- */
 
+/* What names a CA here: its certificate without the signature, of which whoever has one can make
+ * another (ECDSA), and so many certificates of one CA. Nothing: it is no certificate. */
+static struct bytes signed_part(struct bytes certificate)
+{
+    struct reader r = reader_of(certificate), whole;
+    struct bytes tbs;
+
+    return der_enter(&r, DER_SEQUENCE, &whole) && der_element(&whole, DER_SEQUENCE, &tbs)
+               ? bytes_before(whole.in, whole.at)
+               : bytes_from(NULL, 0);
+}
+
 static X509 *read_issuer(struct bytes der, struct err *err)
 {
     const uint8_t *at = der.data;
 
     X509 *ca =
         der.size != 0 && der.size <= ISSUER_SIZE_MAX ? d2i_X509(NULL, &at, (long)der.size) : NULL;
-    if (ca == NULL || at != der.data + der.size) {
+    if (ca == NULL || at != der.data + der.size || signed_part(der).size == 0) {
         X509_free(ca);
         (void)err_set(err, ERR_FORMAT, "the CA's certificate is malformed", ERR_NO_AT);
         return NULL;
@@ -372,6 +384,7 @@ bool identity_trust_put_crl(struct identity_trust *trust, struct bytes issuer, s
     ERR_clear_error();
     if (!ok || !check_dates(&list, at, err))
         return false;
+    issuer = signed_part(issuer);
     const struct kept_list *old = find_list(trust, issuer);
     if ((old != NULL && !check_order(old, &list, err)) || !keep_list(trust, issuer, &list, at, err))
         return false;
@@ -382,7 +395,7 @@ bool identity_trust_put_crl(struct identity_trust *trust, struct bytes issuer, s
 enum identity_fault identity_trust_recheck(const struct identity_trust *trust, struct bytes issuer,
                                            struct bytes serial, int64_t at)
 {
-    const struct kept_list *list = find_list(trust, issuer);
+    const struct kept_list *list = find_list(trust, signed_part(issuer));
     uint8_t key[SERIAL_SIZE_MAX];
 
     at = identity_time_clamp(at);

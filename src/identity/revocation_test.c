@@ -181,6 +181,13 @@ static void lists_are_their_cas(void **state)
     authority_done(&other);
     assert_int_equal(put_at(bytes_of("no certificate"), make_list(&ca, &list), NOW), ERR_FORMAT);
     assert_int_equal(put_at(bytes_of(""), make_list(&ca, &list), NOW), ERR_FORMAT);
+    struct writer w = writer_growable(&arena, 65536);
+    struct bytes longer = {.size = 0};
+    struct err err;
+    writer_bytes(&w, der_of(ca.x509));
+    writer_u8(&w, 0);
+    assert_true(writer_done(&w, &longer, &err));
+    assert_int_equal(put_at(longer, make_list(&ca, &list), NOW), ERR_FORMAT);
     assert_int_equal(recheck_keep(), IDENTITY_FAULT_NO_CRL);
 }
 
@@ -272,7 +279,7 @@ static void damaged_lists_are_refused(void **state)
 
 /* The CA signs what does not read as a list: each byte of what is signed, changed and signed again.
  * It is kept or not; never is it more than what it says. */
-static void check_signed_damage(struct bytes tbs)
+static struct bytes sign_list(struct bytes tbs)
 {
     static const uint8_t ecdsa_sha256[] = {0x30, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2};
     EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -294,9 +301,25 @@ static void check_signed_damage(struct bytes tbs)
     der_close(&w, bits);
     der_close(&w, mark);
     assert_true(writer_done(&w, &crl, &err));
+    return crl;
+}
+
+static struct bytes signed_part(struct bytes crl)
+{
+    struct reader r = reader_of(crl), whole;
+    struct bytes ignored;
+
+    assert_true(der_enter(&r, DER_SEQUENCE, &whole) && der_element(&whole, DER_SEQUENCE, &ignored));
+    return bytes_before(whole.in, whole.at);
+}
+
+static void check_signed_damage(struct bytes tbs)
+{
+    struct err err;
+
     identity_trust_free(trust);
     assert_true(identity_trust_new(&trust, &err));
-    struct bytes exact = exact_copy(crl);
+    struct bytes exact = exact_copy(sign_list(tbs));
     enum err_code code = put_at(der_of(ca.x509), exact, NOW);
     exact_free(exact);
     assert_int_equal(recheck(bytes_from("\4", 1), NOW),
@@ -306,17 +329,70 @@ static void check_signed_damage(struct bytes tbs)
 static void what_is_signed_may_be_malformed_too(void **state)
 {
     struct list list = list_of(NOW - 60, 5);
-    struct reader r, whole;
-    struct bytes ignored;
 
     (void)state;
     list.serials = serials;
     list.count = 2;
     list.entry_oid = "CRLReason";
     list.entry = "DER:0A0101";
-    r = reader_of(make_list(&ca, &list));
-    assert_true(der_enter(&r, DER_SEQUENCE, &whole) && der_element(&whole, DER_SEQUENCE, &ignored));
-    for_each_damage(bytes_before(whole.in, whole.at), check_signed_damage);
+    for_each_damage(signed_part(make_list(&ca, &list)), check_signed_damage);
+}
+
+static void put_signed(struct bytes tbs, enum err_code code)
+{
+    assert_int_equal(put_at(der_of(ca.x509), sign_list(tbs), NOW), code);
+}
+
+static void versions_and_algorithms_must_be_right(void **state)
+{
+    struct list list = list_of(NOW - 60, 5);
+    struct bytes tbs = signed_part(make_list(&ca, &list));
+    uint8_t *version = (uint8_t *)memmem(tbs.data, tbs.size, "\2\1\1", 3) + 2;
+
+    (void)state;
+    put_signed(tbs, ERR_NONE);
+    *version = 0;
+    put_signed(tbs, ERR_FORMAT);
+    *version = 2;
+    put_signed(tbs, ERR_FORMAT);
+    list.digest = EVP_sha384(); /* what is signed names another algorithm than the signature */
+    put_signed(signed_part(make_list(&ca, &list)), ERR_FORMAT);
+}
+
+static void serials_are_bounded(void **state)
+{
+    static const uint8_t long_serial[21] = {0x81, [20] = 1};
+    struct list list = list_of(NOW - 60, 5);
+
+    (void)state;
+    list.serials = long_serial;
+    list.count = 1;
+    list.serial_size = 20;
+    assert_int_equal(put(&list), ERR_NONE);
+    assert_int_equal(recheck(bytes_from(long_serial, 20), NOW), IDENTITY_FAULT_REVOKED);
+    list.serial_size = 21;
+    assert_int_equal(put(&list), ERR_FORMAT);
+}
+
+/* Who has a certificate by ECDSA can make another of it, with the same content. */
+static void a_ca_is_known_by_what_was_signed(void **state)
+{
+    struct list list = list_of(NOW - 60, 5);
+    X509 *again = X509_dup(ca.x509);
+
+    (void)state;
+    assert_int_equal(put(&list), ERR_NONE);
+    assert_true(X509_sign(again, root.key, EVP_sha256()) > 0);
+    struct bytes other = der_of(again);
+    assert_false(bytes_equal(other, der_of(ca.x509)));
+    assert_int_equal(identity_trust_recheck(trust, other, bytes_from("\5", 1), NOW),
+                     IDENTITY_FAULT_NONE);
+    list.from--;
+    assert_int_equal(put_at(other, make_list(&ca, &list), NOW), ERR_POLICY); /* older */
+    assert_int_equal(
+        identity_trust_recheck(trust, bytes_before(other, 9), bytes_from("\5", 1), NOW),
+        IDENTITY_FAULT_NO_CRL);
+    X509_free(again);
 }
 
 static void lists_are_bounded(void **state)
@@ -365,6 +441,9 @@ int main(void)
         TEST(what_must_be_obeyed_is_refused),
         TEST(damaged_lists_are_refused),
         TEST(what_is_signed_may_be_malformed_too),
+        TEST(versions_and_algorithms_must_be_right),
+        TEST(serials_are_bounded),
+        TEST(a_ca_is_known_by_what_was_signed),
         TEST(lists_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
