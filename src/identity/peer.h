@@ -14,8 +14,8 @@ struct stack_st_X509;
 #define IDENTITY_ROOTS_MAX 16    /* certificates in one file */
 #define IDENTITY_CRLS_MAX 128    /* lists that are kept, of one trust */
 #define IDENTITY_CRL_SIZE_MAX ((size_t)8 << 20)
-#define IDENTITY_CRL_AGE_MAX (25 * 3600) /* seconds: older than this a list is unavailable */
-#define IDENTITY_CHAIN_MAX 8             /* certificates that a peer may send */
+#define IDENTITY_CRL_AGE_MAX 90000 /* seconds, 25 hours: an older list is unavailable */
+#define IDENTITY_CHAIN_MAX 8       /* certificates that a peer may send */
 
 /* Stewards and their revocation lists. */
 struct identity_trust;

@@ -1,5 +1,5 @@
 /* Who a peer is: real chains, and one test for each way of pretending. */
-#include "peer_test.h"
+#include "identity/peer_test.h"
 
 #define SENT_MAX 12
 
@@ -436,7 +436,7 @@ static void a_leaf_issues_nothing(void **state)
 static enum identity_fault judge_long(size_t count, size_t more, bool with_leaf)
 {
     struct authority line[SENT_MAX];
-    X509 *sent[SENT_MAX + 1] = {NULL};
+    X509 *all[SENT_MAX + 1] = {NULL}, **sent = all + (with_leaf ? 1 : 0);
     struct identity_fields fields = fields_of(SLUG, true);
     struct profile p = ca_profile();
 
@@ -451,11 +451,9 @@ static enum identity_fault judge_long(size_t count, size_t more, bool with_leaf)
     for (size_t i = 0; i < more; i++)
         sent[count + i] = root.x509;
     X509 *leaf = issue_by(&line[count - 1], &fields);
-    if (with_leaf) {
-        memmove(sent + 1, sent, (count + more) * sizeof sent[0]);
-        sent[0] = leaf;
-    }
-    enum identity_fault fault = judge_at(leaf, sent, false, NOW);
+    if (with_leaf)
+        all[0] = leaf;
+    enum identity_fault fault = judge_at(leaf, all, false, NOW);
     X509_free(leaf);
     for (size_t i = 0; i < count; i++)
         authority_done(&line[i]);

@@ -1,5 +1,5 @@
 /* Revocation lists: which are kept, and what they say. */
-#include "peer_test.h"
+#include "identity/peer_test.h"
 
 static const uint8_t serials[3 * 16] = {[0] = 0x7f, [16] = 1, 2, 3, [32 + 15] = 5};
 
