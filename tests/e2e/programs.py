@@ -18,10 +18,11 @@ COMPILERS = {
 STDIO = "".join(f'[{name}]\nkind = "host"\n' for name in ("stdin", "stdout", "stderr"))
 
 
-def compile_program(name, root, build):
+def compile_program(name, root, build, out_name=None, includes=()):
     """The module of programs/NAME, unless it is there and newer."""
-    source, out = HERE / name, build / "programs" / f"{pathlib.Path(name).stem}.wasm"
-    if not out.exists() or out.stat().st_mtime < max(p.stat().st_mtime for p in (source, pathlib.Path(__file__))):
+    source, out = HERE / name, build / "programs" / (out_name or f"{pathlib.Path(name).stem}.wasm")
+    inputs = (source, pathlib.Path(__file__), *includes)
+    if not out.exists() or out.stat().st_mtime < max(p.stat().st_mtime for p in inputs):
         out.parent.mkdir(exist_ok=True)
         command = [word.format(source=source, out=out) for word in COMPILERS[source.suffix]]
         npm = root / "build/npm"  # asc looks for its library below the folder where it is started
