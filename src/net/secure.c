@@ -21,6 +21,7 @@ struct secure {
     bool awaits_crl;       /* good, but for a list that is not there yet */
     bool read_wants_write; /* TLS has to send before it can go on reading */
     bool has_told;         /* why it broke */
+    bool is_refused;       /* by us */
     const char *json;      /* of the peer; the arena's */
 };
 
@@ -47,7 +48,7 @@ static bool is_known(const struct identity_peer *peer)
 
 static enum tls_verdict refuse(struct secure *s, const char *why, enum tls_verdict verdict)
 {
-    s->has_told = true;
+    s->has_told = s->is_refused = true;
     log_warn("refused a peer", log_str("peer", s->connection->where), log_str("reason", why),
              log_bytes("workload", is_known(&s->peer) ? s->peer.certificate.identity.claims.slug
                                                       : bytes_of("")));
@@ -252,6 +253,8 @@ static enum vfs_error broken(struct secure *s)
                  log_str("peer", s->connection->where),
                  log_str("reason", tls_stream_error(s->stream)));
     s->has_told = true;
+    if (s->is_refused)
+        return VFS_ACCES;
     return number != 0 ? net_error(number) : VFS_CONNABORTED;
 }
 
