@@ -2,12 +2,10 @@
 attested by tests/testhost."""
 import contextlib
 import hashlib
-import json
-import pathlib
+import os
 import re
 import shutil
 import socket
-import subprocess
 import time
 
 import drawbridge_host
@@ -18,6 +16,9 @@ ADMIT_REGISTRY = """
 [registries]
 "localhost:{port}" = {{ ca = "{ca}" }}
 """
+
+
+REPOSITORIES = ("chat-server", "chat-server-rust", "chat-client", "chat-client-rust", "app")
 
 
 def free_port():
@@ -36,7 +37,7 @@ class World:
         self.platforms = steward_host.Platforms(build, folder / "sim")
         self.registry = drawbridge_host.Drawbridge(build, folder / "registry").start()
         self.token = self.registry.issuer.token()
-        self.registry.register(self.token, repos=("chat-server", "chat-client", "app"))
+        self.registry.register(self.token, repos=REPOSITORIES)
         self.steward = self.make_steward("steward", lifetime_hours)
         self.roots = self.root_of(self.steward)
 
@@ -100,7 +101,6 @@ class Keep:
     def __init__(self, process):
         self.process, self.out, self.err = process, "", ""
         for stream in (process.stdout, process.stderr):
-            import os  # pylint: disable=import-outside-toplevel
             os.set_blocking(stream.fileno(), False)
 
     def look(self):
