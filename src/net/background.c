@@ -100,7 +100,9 @@ void net_recheck(struct net *net)
         if (n->secure == NULL || (n->stage != CONNECTION_OPEN && n->stage != CONNECTION_LINGERING))
             continue;
         const char *why = secure_ops->recheck(n->secure, now, &until);
-        if (why != NULL)
+        if (why != NULL && n->stage == CONNECTION_LINGERING)
+            connection_free(n); /* the program has forgotten it already */
+        else if (why != NULL)
             connection_break(n, why);
         else if (until < net->recheck_at)
             net->recheck_at = until;

@@ -268,17 +268,15 @@ static enum vfs_error secure_advance(struct secure *s, struct vfs_wait *wait)
 {
     enum vfs_error error = VFS_OK;
 
-    if (!s->awaits_crl || s->json == NULL) {
-        switch (tls_handshake(s->stream)) {
-        case TLS_OK:
-            break;
-        case TLS_WANT_READ:
-            return waits_for(s, VFS_READABLE, wait);
-        case TLS_WANT_WRITE:
-            return waits_for(s, VFS_WRITABLE, wait);
-        default:
-            return broken(s);
-        }
+    switch (tls_handshake(s->stream)) {
+    case TLS_OK:
+        break;
+    case TLS_WANT_READ:
+        return waits_for(s, VFS_READABLE, wait);
+    case TLS_WANT_WRITE:
+        return waits_for(s, VFS_WRITABLE, wait);
+    default:
+        return broken(s);
     }
     if (s->awaits_crl)
         error = settle(s);

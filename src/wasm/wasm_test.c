@@ -228,6 +228,37 @@ static void an_interrupt_ends_a_loop(void **state)
     }
 }
 
+struct ticks {
+    struct fixture f;
+    unsigned count, last;
+};
+
+static void tick(void *context)
+{
+    struct ticks *ticks = context;
+
+    if (++ticks->count == ticks->last)
+        wasm_store_interrupt(ticks->f.store);
+}
+
+/* A loop that makes no call is looked after all the same, and ends when its host says so; the fuel
+ * of a call does not change by it. */
+static void a_loop_ticks(void **state)
+{
+    struct ticks ticks = {.last = 5};
+    struct wasm_config config = config_of(WASM_BOUNDS_EXPLICIT);
+    (void)state;
+    config.tick = tick;
+    config.tick_context = &ticks;
+    open_fixture(&ticks.f, &config);
+    assert_int_equal(call(&ticks.f, "forever", 0, 0, NULL), WASM_TRAP_INTERRUPTED);
+    assert_int_equal(ticks.count, 5);
+    wasm_store_set_fuel(ticks.f.store, 1000000);
+    assert_int_equal(call(&ticks.f, "forever", 0, 0, NULL), WASM_TRAP_OUT_OF_FUEL);
+    assert_in_range(ticks.count, 5 + 10, 5 + 100);
+    close_fixture(&ticks.f);
+}
+
 static void endless_recursion_is_a_trap(void **state)
 {
     struct fixture f;
@@ -557,6 +588,7 @@ int main(void)
         cmocka_unit_test(memory_ends_where_it_ends),
         cmocka_unit_test(fuel_is_deterministic),
         cmocka_unit_test(an_interrupt_ends_a_loop),
+        cmocka_unit_test(a_loop_ticks),
         cmocka_unit_test(endless_recursion_is_a_trap),
         cmocka_unit_test(instances_live_side_by_side),
         cmocka_unit_test(imports_must_fit),
