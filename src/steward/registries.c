@@ -80,7 +80,9 @@ struct look {
     struct arena *arena;
     uint8_t slug_hash[HASH_SIZE], host_hash[HASH_SIZE];
     const char *why; /* it proves nothing */
-    bool is_fault;   /* of the registry, not of the tag */
+    /* of the registry, not of the tag: or whoever names a tag at which it balks would keep all
+     * others of that registry from being proved */
+    bool is_fault;
 };
 
 static bool say(struct look *look, const char *what, const char *detail)
@@ -125,7 +127,7 @@ static bool read_reply(struct look *look, const struct http_reply *reply, uint8_
     if (reply->status != 200) {
         char status[16];
         (void)snprintf(status, sizeof status, "%u", reply->status);
-        look->is_fault = true;
+        look->is_fault = reply->status >= 500 || reply->status == 429 || reply->status == 408;
         return say(look, "the registry answered with HTTP status ", status);
     }
     if (!tag_parse(reply->body, look->arena, &tag, &err))
@@ -150,10 +152,10 @@ static bool read_tag(struct look *look, uint8_t digest[HASH_SIZE])
     struct http_reply reply;
     struct err err;
 
-    look->is_fault = true;
-    if (!write_url(look, &get.url, &err) || !http_get(&get, look->arena, &reply, &err))
+    if (!write_url(look, &get.url, &err) || !http_get(&get, look->arena, &reply, &err)) {
+        look->is_fault = err.code != ERR_LIMIT && err.code != ERR_MEMORY;
         return say(look, "the registry cannot be asked: ", err.msg);
-    look->is_fault = false;
+    }
     return read_reply(look, &reply, digest);
 }
 
