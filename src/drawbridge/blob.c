@@ -164,12 +164,15 @@ bool blob_upload_keep(struct blob_upload *upload, const struct blob_hash *hash, 
 {
     struct blobs *b = upload->blobs;
     char name[32], path[NAME_SIZE + 3], folder[3];
+    struct stat status;
 
     upload_name(upload, name);
     path_of(hash, path);
-    if (faccessat(b->kept, path, F_OK, 0) == 0)
-        return true;
-    if (renameat(b->fresh, name, b->kept, path) != 0)
+    /* one that lost bytes is replaced; the folder is synced in any case, as whoever renamed a file
+     * there may have been killed before that */
+    bool is_there = fstatat(b->kept, path, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+                    (uint64_t)status.st_size == upload->hasher.size;
+    if (!is_there && renameat(b->fresh, name, b->kept, path) != 0)
         return fail_io(err, "cannot rename a file of the store");
     (void)snprintf(folder, sizeof folder, "%.2s", path);
     CLEANUP(os_closep)

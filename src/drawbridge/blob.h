@@ -37,7 +37,7 @@ MUST_CHECK bool blob_upload_add(struct blob_upload *upload, struct bytes part, s
 MUST_CHECK bool blob_upload_finish(struct blob_upload *upload, struct digest_set *digests,
                                    struct err *err);
 /* Gives it the name by its digest. The caller holds the store's lock, so that nobody takes content
- * away meanwhile; content that is there already is left as it is. */
+ * away meanwhile; content that is there already, at its length, is left as it is. */
 MUST_CHECK bool blob_upload_keep(struct blob_upload *upload, const struct blob_hash *hash,
                                  struct err *err);
 /* Removes what was not kept. Of zeros it is nothing. */

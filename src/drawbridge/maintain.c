@@ -260,7 +260,7 @@ static bool check_file(void *context, const struct blob_hash *hash, const char *
 /* ---- trees ---- */
 
 struct tag_row {
-    int64_t id, missing;
+    int64_t id;
     struct bytes slug, content;
 };
 
@@ -269,8 +269,7 @@ static bool read_tag_row(struct sqlite3_stmt *statement, struct arena *arena, vo
     struct tag_row *t = out;
 
     t->id = db_column_int(statement, 0);
-    t->missing = db_column_int(statement, 1);
-    return db_column(statement, 2, arena, &t->slug) && db_column(statement, 3, arena, &t->content);
+    return db_column(statement, 1, arena, &t->slug) && db_column(statement, 2, arena, &t->content);
 }
 
 struct node_row {
@@ -317,6 +316,7 @@ static int compare_paths(const void *key, const void *row)
 
 struct tree {
     const struct tag_row *tag;
+    int64_t missing; /* as the tag counts */
     const struct node_row *nodes;
     size_t count;
     uint64_t named; /* nodes that the tag or a directory names */
@@ -356,21 +356,53 @@ static bool check_children(struct fsck *f, struct tree *tree, const struct node_
     return true;
 }
 
-static bool check_tree(struct fsck *f, const struct tag_row *tag, struct arena *arena)
+/* What a tag counts as missing, and its nodes; in a transaction. */
+static bool read_nodes(struct fsck *f, struct tree *tree, struct arena *arena, bool *is_there)
 {
     const struct db_rows rows = {sizeof(struct node_row), read_node_row};
-    struct sqlite3_stmt *statement = db_begin(f->registry->read, ALL_NODES);
+    struct db *db = f->registry->read;
+    struct sqlite3_stmt *get = db_statement(db, GET_MISSING);
+    struct sqlite3_stmt *all = db_statement(db, ALL_NODES);
+    const void *items = NULL;
+
+    db_bind_int(get, 1, tree->tag->id);
+    bool ok = db_row(db, get, is_there, f->err);
+    tree->missing = ok && *is_there ? db_column_int(get, 0) : 0;
+    db_reset(get);
+    db_bind_int(all, 1, tree->tag->id);
+    ok = ok && db_collect(db, all, &rows, arena, &items, &tree->count, f->err);
+    db_reset(all);
+    tree->nodes = items;
+    return ok;
+}
+
+/* Both at one time: a publisher may be at work. */
+static bool take_nodes(struct fsck *f, struct tree *tree, struct arena *arena, bool *is_there)
+{
+    struct db *db = f->registry->read;
+
+    db_lock(db);
+    bool ok = db_execute(db, "BEGIN", f->err);
+    if (ok) {
+        ok = read_nodes(f, tree, arena, is_there);
+        ok = db_commit(db, ok, f->err);
+    }
+    db_unlock(db);
+    return ok;
+}
+
+static bool check_tree(struct fsck *f, const struct tag_row *tag, struct arena *arena)
+{
     struct tree tree = {.tag = tag};
-    const void *items;
     struct tag parsed;
     int64_t missing = 0;
+    bool is_there = false;
 
-    db_bind_int(statement, 1, tag->id);
-    bool ok = db_collect(f->registry->read, statement, &rows, arena, &items, &tree.count, f->err);
-    db_end(f->registry->read, statement);
-    if (!ok)
+    if (!take_nodes(f, &tree, arena, &is_there))
         return false;
-    tree.nodes = items;
+    if (!is_there)
+        return true; /* its owner took it back meanwhile */
+    f->summary->tags++;
     if (tag_parse(tag->content, arena, &parsed, f->err))
         check_named(f, &tree, (struct bytes){.size = 0}, &parsed.root);
     else if (f->err->code == ERR_MEMORY)
@@ -387,7 +419,7 @@ static bool check_tree(struct fsck *f, const struct tag_row *tag, struct arena *
     }
     if (tree.named != tree.count)
         fault(f, "a tree has nodes that nothing names, or lacks some", tag->slug);
-    if (missing != tag->missing)
+    if (missing != tree.missing)
         fault(f, "a tag counts what its tree lacks wrongly", tag->slug);
     return true;
 }
@@ -411,7 +443,6 @@ static bool check_trees(struct fsck *f)
         for (size_t i = 0; ok && i < count; i++) {
             struct arena own;
             arena_init(&own, arena_heap, ARENA_MAX);
-            f->summary->tags++;
             ok = check_tree(f, &tags[i], &own);
             last = tags[i].id;
             arena_done(&own);

@@ -83,7 +83,7 @@ static const char *const statements[STATEMENTS] = {
     [DELETE_BLOB] = "DELETE FROM blobs WHERE hash = ?1",
     [HAS_BLOB] = "SELECT size FROM blobs WHERE hash = ?1",
     [LIST_BLOBS] = "SELECT hash, size FROM blobs WHERE hash > ?1 ORDER BY hash LIMIT 1000",
-    [ALL_TAGS] = "SELECT t.id, t.missing, r.user || '/' || r.name || ':' || t.name, t.content"
+    [ALL_TAGS] = "SELECT t.id, r.user || '/' || r.name || ':' || t.name, t.content"
                  " FROM tags t JOIN repos r ON r.id = t.repo WHERE t.id > ?1 ORDER BY t.id"
                  " LIMIT 100",
     [ALL_NODES] = "SELECT digests, length, type, blob, path FROM nodes WHERE tag = ?1"
@@ -524,18 +524,26 @@ static bool add_blob(struct db *db, const struct blob_hash *hash, uint64_t size,
     return ok;
 }
 
-/* Fills the place of a node that is expected; none: it was filled, or the tag is gone. */
+/* Fills the place of a node that is expected. EXISTS: it was filled; ABSENT: the tag is gone. */
 static enum registry_answer set_blob(struct db *db, int64_t tag, struct bytes path,
                                      const struct blob_hash *hash, struct err *err)
 {
     struct sqlite3_stmt *statement = db_statement(db, SET_BLOB);
+    struct sqlite3_stmt *get = db_statement(db, GET_NODE);
+    bool has = false;
 
     db_bind_int(statement, 1, tag);
     db_bind_text(statement, 2, path);
     db_bind_blob(statement, 3, bytes_from(hash->bytes, sizeof hash->bytes));
     bool ok = db_run(db, statement, err);
     db_reset(statement);
-    return !ok ? REGISTRY_FAILED : db_changes(db) != 0 ? REGISTRY_DONE : REGISTRY_EXISTS;
+    if (ok && db_changes(db) != 0)
+        return REGISTRY_DONE;
+    db_bind_int(get, 1, tag);
+    db_bind_text(get, 2, path);
+    ok = ok && db_row(db, get, &has, err);
+    db_reset(get);
+    return !ok ? REGISTRY_FAILED : has ? REGISTRY_EXISTS : REGISTRY_ABSENT;
 }
 
 enum registry_answer registry_put_node(struct registry *registry, int64_t tag, struct bytes path,

@@ -116,7 +116,8 @@ MUST_CHECK enum registry_answer registry_node(struct registry *registry, int64_t
                                               struct bytes path, struct arena *arena,
                                               struct registry_node *out, struct err *err);
 /* Keeps the upload as the content of the node, which is expected, and expects what the directory
- * names, when it is one. EXISTS: somebody was faster. *missing: what the tag still lacks. */
+ * names, when it is one. EXISTS: somebody was faster; ABSENT: the tag was taken back. *missing:
+ * what the tag still lacks. */
 MUST_CHECK enum registry_answer registry_put_node(struct registry *registry, int64_t tag,
                                                   struct bytes path, struct blob_upload *upload,
                                                   const struct blob_hash *hash,

@@ -314,8 +314,8 @@ static void only_what_was_never_whole_is_deleted(void **state)
     assert_int_equal(
         registry_tag(p->registry, p->repo, bytes_of("0.2.0"), &p->arena, &tag, &p->err),
         REGISTRY_ABSENT);
-    /* an upload that comes too late */
-    assert_int_equal(put(p, id, "page", bytes_of("hello"), NULL, &missing), REGISTRY_EXISTS);
+    /* an upload that comes too late: it is not there, and its publisher is not to believe so */
+    assert_int_equal(put(p, id, "page", bytes_of("hello"), NULL, &missing), REGISTRY_ABSENT);
     assert_true(registry_collect(p->registry, NOW + 1, &garbage, &p->err));
     assert_int_equal(garbage.count, 0); /* the other tag has it all */
     expect_clean(p);
@@ -392,6 +392,75 @@ static void damage_is_found(void **state)
     (void)check(p, &faults);
     assert_int_equal(faults.count, 2);
     assert_string_equal(faults.last, "a file is none of the store's");
+}
+
+/* What is published and taken back while trees are checked is no fault. */
+struct busy {
+    struct place *place;
+    unsigned faults;
+};
+
+static void publish_meanwhile(void *context, const char *what, struct bytes where)
+{
+    struct busy *b = context;
+    struct place *p = b->place;
+    uint64_t missing;
+
+    (void)what;
+    (void)where;
+    if (b->faults++ != 0)
+        return;
+    assert_int_equal(put(p, get_tag(p, "0.2.0").id, "page", bytes_of("hello"), NULL, &missing),
+                     REGISTRY_DONE);
+    assert_int_equal(registry_delete_tag(p->registry, get_tag(p, "0.3.0").id, &p->err),
+                     REGISTRY_DONE);
+}
+
+static void fsck_may_run_while_it_is_served(void **state)
+{
+    struct place *p = *state;
+    struct sample s;
+    struct busy busy = {.place = p};
+    const struct registry_check c = {.fault = publish_meanwhile, .context = &busy};
+    struct registry_summary summary;
+    char path[200];
+    uint64_t missing;
+
+    make_sample(p, &s);
+    publish(p, "0.1.0", &s);
+    for (unsigned i = 2; i <= 3; i++) { /* both lack their page */
+        char name[] = "0.0.0";
+        name[2] = (char)('0' + i);
+        assert_int_equal(add_tag(p, name, &s.outer[1].entry), REGISTRY_DONE);
+        assert_int_equal(put(p, get_tag(p, name).id, "", s.below_json, &s.below, &missing),
+                         REGISTRY_DONE);
+    }
+    /* a fault of the first tag, at which the others change */
+    assert_int_equal(unlink((const char *)blob_path(p, "module", path).data), 0);
+    char *json = strndup((const char *)s.root_json.data, s.root_json.size);
+    assert_non_null(json);
+    assert_int_equal(unlink((const char *)blob_path(p, json, path).data), 0);
+    free(json);
+    assert_true(registry_fsck(p->registry, &c, &summary, &p->err));
+    assert_int_equal(busy.faults, 3); /* of the first tag, and two files that are lost */
+    assert_int_equal(summary.tags, 2);
+}
+
+/* A file that lost bytes comes back with the next upload of its content. */
+static void what_was_cut_short_is_replaced(void **state)
+{
+    struct place *p = *state;
+    struct faults faults;
+    struct sample s;
+    char path[200];
+
+    make_sample(p, &s);
+    publish(p, "0.1.0", &s);
+    assert_int_equal(truncate((const char *)blob_path(p, "hello", path).data, 2), 0);
+    (void)check(p, &faults);
+    assert_int_equal(faults.count, 1);
+    publish(p, "0.2.0", &s);
+    expect_clean(p);
 }
 
 static void strays_are_collected(void **state)
@@ -606,6 +675,8 @@ int main(void)
         TEST(only_what_was_never_whole_is_deleted),
         TEST(garbage_is_collected),
         TEST(damage_is_found),
+        TEST(fsck_may_run_while_it_is_served),
+        TEST(what_was_cut_short_is_replaced),
         TEST(strays_are_collected),
         TEST(one_process_serves),
         TEST(one_publisher_wins),
