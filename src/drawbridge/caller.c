@@ -52,6 +52,9 @@ static bool read_issued(struct exchange *x, struct bytes text)
                     "Invalid token provided: this registry takes no issuer's tokens");
     if (!jose_token_verify(x->policy->keys, text, &expected, x->arena, &claims, &err))
         return refuse_token(x, &err);
+    if (bytes_starts_with(claims.subject, bytes_of(TOKEN_SUBJECT)))
+        return deny(x, 401, "unauthorized",
+                    "Invalid token provided: its subject is one of this registry's own");
     x->caller =
         (struct caller){.has_token = true, .subject = claims.subject, .scopes = claims.scope};
     return true;

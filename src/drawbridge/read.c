@@ -24,24 +24,33 @@ bool find_repo(struct exchange *x)
         x, registry_repo(x->service->registry, x->route.user, x->route.repo, &x->repo, &err), &err);
 }
 
-/* Whether the caller is the owner; nothing is denied. */
+/* Whether the caller is the owner, or publishes for it; nothing is denied. */
 static bool is_owner(struct exchange *x)
 {
-    bool is = x->caller.has_token && caller_owns(x, SCOPE_READ, SCOPE_REPOSITORIES);
+    bool is = x->caller.has_token && (caller_owns(x, SCOPE_READ, SCOPE_REPOSITORIES) ||
+                                      caller_owns(x, SCOPE_READ, SCOPE_TAGS));
 
     x->denial = (struct denial){.status = 0};
     return is;
 }
 
-bool find_tag(struct exchange *x, bool is_tree)
+static bool get_tag(struct exchange *x)
 {
     struct err err;
 
-    if (!find_repo(x) || !caller_reads(x, is_tree) ||
-        !check_answer(
-            x,
-            registry_tag(x->service->registry, x->repo.id, x->route.tag, x->arena, &x->tag, &err),
-            &err))
+    return check_answer(
+        x, registry_tag(x->service->registry, x->repo.id, x->route.tag, x->arena, &x->tag, &err),
+        &err);
+}
+
+bool find_own_tag(struct exchange *x)
+{
+    return find_repo(x) && get_tag(x);
+}
+
+bool find_tag(struct exchange *x, bool is_tree)
+{
+    if (!find_repo(x) || !caller_reads(x, is_tree) || !get_tag(x))
         return false;
     /* it can still go, and come back as another: nobody is to rely on it */
     return x->tag.missing == 0 || is_owner(x) || deny(x, 404, "not-found", "Not found");
@@ -75,7 +84,7 @@ static bool add_header(struct exchange *x, struct http_response *response, const
 
 /* Whether the client has it already, by its entity tag, which is a digest. */
 static bool add_etag(struct exchange *x, struct http_response *response, struct bytes hash,
-                     bool *is_known)
+                     bool *is_known, const char **out)
 {
     struct writer w = writer_growable(x->arena, HEADER_MAX);
     uint8_t *place;
@@ -90,6 +99,7 @@ static bool add_etag(struct exchange *x, struct http_response *response, struct 
         return false;
     http_response_header(response, "ETag", etag);
     *is_known = etag_is_listed(http_request_list(x->request, "If-None-Match"), etag);
+    *out = etag;
     return true;
 }
 
@@ -100,6 +110,7 @@ static bool answer_content(struct exchange *x, struct http_response *response, s
     struct writer w = writer_growable(x->arena, HEADER_MAX);
     struct digest_set set;
     bool is_known = false;
+    const char *etag;
     struct err err;
 
     if (!digest_compute(content, ALL_ALGORITHMS, &set, &err))
@@ -109,7 +120,7 @@ static bool answer_content(struct exchange *x, struct http_response *response, s
     else
         content_digest_write(&w, &set);
     if (!add_header(x, response, "Content-Digest", &w) ||
-        !add_etag(x, response, bytes_from(set.of[DIGEST_SHA256].bytes, 32), &is_known))
+        !add_etag(x, response, bytes_from(set.of[DIGEST_SHA256].bytes, 32), &is_known, &etag))
         return false;
     response->status = is_known ? 304 : 200;
     response->content_type = type;
@@ -283,7 +294,7 @@ bool read_missing(struct exchange *x, struct http_response *response)
     struct registry_names names;
     struct err err;
 
-    return caller_owns(x, SCOPE_READ, SCOPE_TAGS) && find_tag(x, false) &&
+    return caller_owns(x, SCOPE_READ, SCOPE_TAGS) && find_own_tag(x) &&
            (registry_missing(x->service->registry, x->tag.id, x->arena, &names, &err) ||
             deny_failed(x, &err)) &&
            answer_names(x, response, &names);
@@ -392,16 +403,26 @@ static bool read_small(struct exchange *x, struct http_response *response, const
     return true;
 }
 
+/* The part that is asked for, if it is one of what is here: RFC 9110 §13.1.5. */
+static const char *wanted_range(const struct exchange *x, const char *etag)
+{
+    const char *condition = http_request_header(x->request, "If-Range");
+
+    if (http_request_has(x->request, "If-Range") &&
+        (condition == NULL || strcmp(condition, etag) != 0))
+        return NULL;
+    return http_request_header(x->request, "Range");
+}
+
 /* All of a file, or the part that was asked for. */
 static bool answer_file(struct exchange *x, struct http_response *response, struct sending *s,
-                        uint64_t size)
+                        uint64_t size, const char *etag)
 {
     struct writer digests = writer_growable(x->arena, HEADER_MAX);
     struct writer range = writer_growable(x->arena, HEADER_MAX);
     uint64_t count = size;
 
-    enum range_kind kind =
-        range_parse(http_request_header(x->request, "Range"), size, &s->first, &count);
+    enum range_kind kind = range_parse(wanted_range(x, etag), size, &s->first, &count);
     if (kind == RANGE_UNSATISFIABLE) {
         writer_format(&range, "bytes */%llu", (unsigned long long)size);
         response->status = 416;
@@ -432,6 +453,7 @@ bool read_node(struct exchange *x, struct http_response *response)
 {
     struct sending *s = ARENA_NEW(x->arena, struct sending);
     bool is_known = false;
+    const char *etag;
     uint64_t size;
     struct err err = {.code = ERR_MEMORY, .msg = "no memory"};
 
@@ -445,7 +467,7 @@ bool read_node(struct exchange *x, struct http_response *response)
     x->is_lasting = is_lasting(x);
     const char *type = to_string(x, x->node.entry.type);
     if (s == NULL || type == NULL || !add_mark(x, response) ||
-        !add_etag(x, response, bytes_from(x->node.hash.bytes, BLOB_HASH_SIZE), &is_known))
+        !add_etag(x, response, bytes_from(x->node.hash.bytes, BLOB_HASH_SIZE), &is_known, &etag))
         return x->denial.status != 0 ? false : deny_failed(x, &err);
     response->content_type = type;
     http_response_header(response, "Accept-Ranges", "bytes");
@@ -457,7 +479,7 @@ bool read_node(struct exchange *x, struct http_response *response)
     }
     if (!blob_open(registry_blobs(x->service->registry), &x->node.hash, &s->fd, &size, &err))
         return deny_failed(x, &err);
-    if (!answer_file(x, response, s, size) || response->read == NULL) {
+    if (!answer_file(x, response, s, size, etag) || response->read == NULL) {
         os_closep(&s->fd);
         return x->denial.status == 0;
     }

@@ -91,6 +91,8 @@ MUST_CHECK bool read_stewards(struct exchange *x, struct http_response *response
 /* Finds repository and tag of the route; of a tag that is not whole only its owner hears. */
 MUST_CHECK bool find_repo(struct exchange *x);
 MUST_CHECK bool find_tag(struct exchange *x, bool is_tree);
+/* The same for the owner, who was judged already. */
+MUST_CHECK bool find_own_tag(struct exchange *x);
 
 /* write.c: what is judged before the body, and what is done with it. */
 

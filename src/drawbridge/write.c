@@ -44,6 +44,8 @@ static bool read_headers(struct exchange *x, bool needs_digest)
     x->type = copy_header(x, "Content-Type");
     if (x->type == NULL || !entry_type_is_valid(bytes_of(x->type)))
         return malformed(x, "the header Content-Type is missing, or is no media type");
+    if (digests == NULL && http_request_has(x->request, "Content-Digest"))
+        return malformed(x, "the header Content-Digest is too long");
     if (digests != NULL && !content_digest_parse(bytes_of(digests), &x->digests, &err))
         return malformed(x, err.msg);
     return !needs_digest || digest_set_algorithms(&x->digests) != 0 ||
@@ -90,17 +92,6 @@ static bool begin_tag(struct exchange *x)
         return false;
     return is_type(x, MEDIA_ENTRY) || is_type(x, MEDIA_JOSE) ||
            malformed(x, "Invalid content type: a tag is " MEDIA_ENTRY " or " MEDIA_JOSE);
-}
-
-/* A tag as the owner finds it, whole or not. */
-static bool find_own_tag(struct exchange *x)
-{
-    struct err err;
-
-    return find_repo(x) && check_answer(x,
-                                        registry_tag(x->service->registry, x->repo.id, x->route.tag,
-                                                     x->arena, &x->tag, &err),
-                                        &err);
 }
 
 static bool begin_for_tag(struct exchange *x)
