@@ -256,10 +256,11 @@ static int yank(struct registry_work *w)
     struct writer body = writer_growable(&w->arena, 8192);
     struct writer out = writer_growable(&w->arena, 8192);
     struct http_reply reply;
+    bool is_undone = cli_is_given(w->args, "--undo");
     struct bytes json;
     struct err err;
 
-    writer_text(&body, "{\"yanked\":true");
+    writer_text(&body, is_undone ? "{\"yanked\":false" : "{\"yanked\":true");
     if (reason != NULL) {
         writer_text(&body, ",\"reason\":");
         writer_json(&body, bytes_of(reason));
@@ -272,7 +273,10 @@ static int yank(struct registry_work *w)
         return registry_fail(w);
     writer_text(&out, w->args->json ? "{\"slug\":\"" : "");
     slug_write(&out, &w->slug);
-    writer_text(&out, w->args->json ? "\",\"yanked\":true}\n" : ": yanked\n");
+    if (w->args->json)
+        writer_format(&out, "\",\"yanked\":%s}\n", is_undone ? "false" : "true");
+    else
+        writer_text(&out, is_undone ? ": yanked no longer\n" : ": yanked\n");
     return registry_print(w, &out);
 }
 
@@ -281,6 +285,9 @@ int cli_package_yank(const struct cli_args *args)
     struct registry_work w;
     int code;
 
+    if (cli_is_given(args, "--undo") && cli_value(args, "--reason") != NULL)
+        return cli_usage_error(args, "--reason",
+                               "says why a tag is yanked; --undo takes that back");
     if (registry_open(&w, args, SPEC_TAG, &code))
         code = yank(&w);
     registry_done(&w);

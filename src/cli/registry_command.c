@@ -143,6 +143,7 @@ COMMAND(package_verify_command, "package verify",
 static const struct cli_option yank_options[] = {
     REGISTRY_OPTIONS,
     {.name = "--reason", .value = "TEXT", .help = "what its users should know"},
+    {.name = "--undo", .help = "takes the advice back"},
 };
 
 COMMAND(package_yank_command, "package yank", "advise against a tag; by its digest it stays",

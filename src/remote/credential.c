@@ -88,6 +88,8 @@ static bool read_token(struct bytes text, const char *what, struct arena *arena,
     if (!is_good)
         return remote_fail(
             fault, what, text.size == 0 ? "there is no token in it" : "what is in it is no token");
+    if (text.size > CREDENTIAL_MAX)
+        return remote_fail(fault, what, "it is longer than any token");
     char *token = arena_alloc(arena, text.size + 1, 1);
     if (token == NULL)
         return remote_fail(fault, what, "no memory");

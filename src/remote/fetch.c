@@ -1,9 +1,11 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "jose/jose.h"
@@ -235,9 +237,19 @@ static bool take_prefix(struct fetch *f, struct download *d, struct err *err)
     }
 }
 
+/* By no link: somebody may have put one where an earlier fetch was interrupted. */
+static int open_beneath(int folder, const char *path)
+{
+    const struct open_how how = {.flags = O_RDWR | O_CREAT | O_CLOEXEC,
+                                 .mode = 0644,
+                                 .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+
+    return (int)syscall(SYS_openat2, folder, path, &how, sizeof how);
+}
+
 static bool open_file(struct fetch *f, struct download *d, struct err *err)
 {
-    d->fd = openat(f->folder, d->node->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    d->fd = open_beneath(f->folder, d->node->path);
     return (d->fd >= 0 || err_set(err, ERR_IO, "cannot open", (uint64_t)errno)) &&
            take_prefix(f, d, err);
 }
@@ -450,12 +462,15 @@ static const char *part_path(struct remote *r, const struct tree *tree, const ch
 static bool open_part(struct fetch *f, const char *part)
 {
     struct remote_fault *fault = f->remote->fault;
+    struct stat status;
 
     if (mkdir(part, 0755) != 0 && errno != EEXIST)
         return remote_fail(fault, part, os_strerror(errno));
     f->folder = open(part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (f->folder < 0)
+    if (f->folder < 0 || fstat(f->folder, &status) != 0)
         return remote_fail(fault, part, os_strerror(errno));
+    if (status.st_uid != geteuid()) /* who could change what was checked */
+        return remote_fail(fault, part, "is somebody else's; remove it, or fetch elsewhere");
     return flock(f->folder, LOCK_EX | LOCK_NB) == 0 ||
            remote_fail(fault, part,
                        errno == EWOULDBLOCK ? "another fetch is at work there"
