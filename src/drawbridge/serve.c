@@ -7,6 +7,7 @@
 #include "base/banned.h"
 
 #define DRAIN_MS 10000u
+#define CONNECTIONS 1000u
 #define BODY_RATE (16u << 10) /* bytes a second, beneath which an upload is given up */
 
 struct server {
@@ -39,7 +40,10 @@ static bool start_http(struct server *s, const struct policy *policy, uint16_t *
         .route_count = service_route_count,
         .context = s->service,
         .workers = (unsigned)c->server.workers,
-        .connections_max = (unsigned)c->server.connections,
+        /* nobody is refused whose upload has come: each connection asks one thing at a time */
+        .waiting_max = c->server.connections != 0 ? (unsigned)c->server.connections : CONNECTIONS,
+        .connections_max =
+            c->server.connections != 0 ? (unsigned)c->server.connections : CONNECTIONS,
         .body_rate = BODY_RATE,
         .address_rate = {.rate = (unsigned)c->server.address_rate,
                          .burst = (unsigned)c->server.address_rate},

@@ -14,8 +14,8 @@
 
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3"
 #define CONNECTION_ROOM \
-    ((size_t)16 << 10)     /* beside the headers: parts of bodies, and the answer's */
-#define QUEUE_PER_WORKER 8 /* requests that wait for a worker */
+    ((size_t)16 << 10) /* beside the headers: parts of bodies, and the answer's */
+#define WAITING_PER_WORKER 8
 #define TICK_MAX_MS 1000u
 #define LAST_ANSWERS_MS 500 /* for the answers of those whose turn never came */
 
@@ -140,6 +140,7 @@ static void fill_defaults(struct http_server_options *o)
 #define DEFAULT(field, value) o->field = o->field != 0 ? o->field : (value)
     DEFAULT(threads, 2);
     DEFAULT(workers, 8);
+    DEFAULT(waiting_max, o->workers * WAITING_PER_WORKER);
     DEFAULT(connections_max, 1000);
     DEFAULT(address_connections, 100);
     DEFAULT(header_max, 16u << 10);
@@ -203,8 +204,7 @@ static bool start_parts(struct http_server *s, struct err *err)
         return err_set(err, ERR_IO, "no random bytes", (uint64_t)errno);
     return metrics_new(o->routes, o->route_count, &s->metrics, err) &&
            rate_table_new(o->address_rate, secret, &s->addresses, err) &&
-           worker_pool_start(o->workers, (size_t)o->workers * QUEUE_PER_WORKER, exchange_work,
-                             &s->workers, err) &&
+           worker_pool_start(o->workers, o->waiting_max, exchange_work, &s->workers, err) &&
            watch_start(tick < TICK_MAX_MS ? tick : TICK_MAX_MS, &s->watch, err);
 }
 

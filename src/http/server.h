@@ -111,6 +111,7 @@ struct http_server_options {
     void *context;                 /* of the routes */
     unsigned threads;              /* that speak HTTP; 0: 2 */
     unsigned workers;              /* that answer; 0: 8 */
+    unsigned waiting_max;          /* requests that wait for one; 0: 8 for each; beyond: 503 */
     unsigned connections_max;      /* 0: 1000; further ones wait */
     unsigned address_connections;  /* of one IPv4 address or IPv6 /64; 0: 100; others are closed */
     unsigned header_max;           /* bytes of request line and headers; 0: 16 KiB */

@@ -620,6 +620,27 @@ def test_a_hundred_large_uploads_at_once(bridge, token):
     assert bridge.fsck()[0] == 0
 
 
+def test_a_hundred_uploads_that_end_at_once(bridge, token):
+    """None of them came in vain."""
+    bridge.register(token)
+    contents = [bytes([i]) * 300000 for i in range(100)]
+    directory = compact({f"f{i:02}": entry(content, "a/b", ("256",)) for i, content in enumerate(contents)})
+    assert bridge.put(TAG, token, compact(entry(directory, DIRECTORY)), ENTRY) == (201, "")
+    assert bridge.put(TAG + "/tree", token, directory, DIRECTORY) == (201, "")
+    uploads = [talk(bridge, f"PUT /api/v0.1.0/{TAG}/tree/f{i:02} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+                            f"Content-Type: a/b\r\nContent-Digest: {content_digest(content, ('256',))}\r\nContent-Length: "
+                            f"{len(content)}\r\n\r\n".encode() + content[:-1]) for i, content in enumerate(contents)]
+    wait_for(lambda: sum(path.stat().st_size for path in (bridge.folder / "store/new").iterdir()) == 100 * 299999, 30)
+    bridge.process.send_signal(signal.SIGSTOP)
+    for content, upload in zip(contents, uploads):
+        upload.sendall(content[-1:])
+    bridge.process.send_signal(signal.SIGCONT)
+    assert {upload.recv(4096)[:13] for upload in uploads} == {b"HTTP/1.1 201 "}
+    for upload in uploads:
+        upload.close()
+    assert bridge.request("GET", TAG)[0] == 200
+
+
 def test_clients_that_stop_reading(bridge, token):
     """They cost a little memory each, and nobody waits for them."""
     bridge.register(token)
