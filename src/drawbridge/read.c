@@ -113,7 +113,8 @@ static bool answer_content(struct exchange *x, struct http_response *response, s
     const char *etag;
     struct err err;
 
-    if (!digest_compute(content, ALL_ALGORITHMS, &set, &err))
+    if (!digest_compute(content, digests.size != 0 ? 1u << DIGEST_SHA256 : ALL_ALGORITHMS, &set,
+                        &err))
         return deny_failed(x, &err);
     if (digests.size != 0)
         writer_bytes(&w, digests);

@@ -1,16 +1,20 @@
 #include "drawbridge/recall.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/banned.h"
 
-#define PLACES 1024u
+#define PLACES 16384u /* some 1 KiB for each, as a tag takes with its headers */
 #define LOCKS 16u
-#define TEXT_MAX ((size_t)4 << 10) /* of path and headers */
+#define SIZE_ALL ((size_t)16 << 20) /* of what is known */
+#define SWEEP_MAX 64u               /* places that are looked at for one that is put in */
+#define TEXT_MAX ((size_t)4 << 10)  /* of path and headers */
 
 /* An answer in one block: what is behind it, and then the bytes. */
 struct known {
+    size_t size; /* of the block */
     const char *path, *content_type;
     struct http_header headers[HTTP_HEADERS_MAX];
     size_t header_count;
@@ -21,6 +25,8 @@ struct known {
 struct recall {
     pthread_mutex_t locks[LOCKS]; /* lock i: of places i, i + LOCKS, … */
     struct known *places[PLACES];
+    atomic_size_t size;
+    atomic_uint hand; /* the place that goes next when there is too much */
     pthread_mutex_t age_lock;
     uint64_t age; /* how often all was forgotten */
 };
@@ -102,7 +108,8 @@ static struct known *copy_answer(const char *path, const struct http_response *r
     if (known == NULL)
         return NULL;
     struct writer w = writer_fixed(known + 1, size);
-    *known = (struct known){.path = copy_text(&w, path),
+    *known = (struct known){.size = sizeof *known + size,
+                            .path = copy_text(&w, path),
                             .content_type = copy_text(&w, r->content_type),
                             .header_count = r->header_count,
                             .status = r->status};
@@ -158,6 +165,30 @@ uint64_t recall_age(struct recall *recall)
     return age;
 }
 
+/* Puts another answer, or none, in a place, whose lock is held. */
+static void replace(struct recall *recall, size_t place, struct known *known)
+{
+    struct known *old = recall->places[place];
+
+    if (old != NULL)
+        (void)atomic_fetch_sub(&recall->size, old->size);
+    if (known != NULL)
+        (void)atomic_fetch_add(&recall->size, known->size);
+    free(old);
+    recall->places[place] = known;
+}
+
+/* Forgets some answers, whichever, when there are too many. */
+static void sweep(struct recall *recall)
+{
+    for (unsigned i = 0; i < SWEEP_MAX && atomic_load(&recall->size) > SIZE_ALL; i++) {
+        size_t place = atomic_fetch_add(&recall->hand, 1) % PLACES;
+        (void)pthread_mutex_lock(&recall->locks[place % LOCKS]);
+        replace(recall, place, NULL);
+        (void)pthread_mutex_unlock(&recall->locks[place % LOCKS]);
+    }
+}
+
 void recall_keep(struct recall *recall, uint64_t age, const char *path,
                  const struct http_response *response)
 {
@@ -168,12 +199,12 @@ void recall_keep(struct recall *recall, uint64_t age, const char *path,
         return;
     (void)pthread_mutex_lock(&recall->locks[place % LOCKS]);
     if (recall_age(recall) == age) {
-        struct known *old = recall->places[place];
-        recall->places[place] = known;
-        known = old;
+        replace(recall, place, known);
+        known = NULL;
     }
     (void)pthread_mutex_unlock(&recall->locks[place % LOCKS]);
     free(known);
+    sweep(recall);
 }
 
 void recall_forget(struct recall *recall)
@@ -184,8 +215,7 @@ void recall_forget(struct recall *recall)
     /* what is put in from here on is of the new age */
     for (size_t i = 0; i < PLACES; i++) {
         (void)pthread_mutex_lock(&recall->locks[i % LOCKS]);
-        free(recall->places[i]);
-        recall->places[i] = NULL;
+        replace(recall, i, NULL);
         (void)pthread_mutex_unlock(&recall->locks[i % LOCKS]);
     }
 }
