@@ -213,6 +213,7 @@ static void on_handle(void *context, struct http_request *request, struct http_r
     }
     bool ok = x->denial.status == 0 &&
               (is_reading(request) ? read_any(x, response) : write_end(x, response));
+    blob_upload_done(&x->upload); /* before the answer, whoever waits for that finds nothing left */
     if (!ok)
         fail(x, response);
     else if (x->is_lasting && response->status == 200 && response->read == NULL &&

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import sqlite3
@@ -240,6 +241,19 @@ def test_a_disk_that_fails(bridge, token):
     assert "the store has lost a file" in bridge.log()
     blob.with_suffix(".away").rename(blob)
     assert bridge.request("GET", TAG + "/tree/main.wasm")[0] == 200
+
+
+def test_a_disk_that_is_full(bridge, token):
+    """As far as the server can tell: files have a limit. Nothing is left, and the upload can be repeated."""
+    bridge.register(token)
+    content = os.urandom(3 << 20)
+    assert bridge.put(TAG, token, compact(entry(content, "a/b")), ENTRY) == (201, "")
+    resource.prlimit(bridge.process.pid, resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
+    assert bridge.put(TAG + "/tree", token, content, "a/b") == (500, "internal")
+    assert list((bridge.folder / "store/new").iterdir()) == []
+    resource.prlimit(bridge.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert bridge.put(TAG + "/tree", token, content, "a/b") == (201, "")
+    assert bridge.fsck()[0] == 0
 
 
 # ---- what Enarx's had wrong ----
