@@ -20,8 +20,11 @@ bool find_repo(struct exchange *x)
 {
     struct err err;
 
-    return check_answer(
-        x, registry_repo(x->service->registry, x->route.user, x->route.repo, &x->repo, &err), &err);
+    enum registry_answer answer =
+        registry_repo(x->service->registry, x->route.user, x->route.repo, &x->repo, &err);
+    if (answer == REGISTRY_ABSENT)
+        return deny(x, 404, "not-found", "Repository does not exist");
+    return check_answer(x, answer, &err);
 }
 
 /* Whether the caller is the owner, or publishes for it; nothing is denied. */

@@ -121,7 +121,10 @@ static bool put_tag(struct publish *p, unsigned *status)
         return false;
     (void)!http_pool_do(r->pool, &t);
     *status = t.reply.status;
-    return (t.ok && (*status == 201 || *status == 409)) || remote_refused(r, &t);
+    r->if_absent = "; 'broch repo register HOST/USER/REPO' makes a repository";
+    bool ok = (t.ok && (*status == 201 || *status == 409)) || remote_refused(r, &t);
+    r->if_absent = NULL;
+    return ok;
 }
 
 static bool begin(struct publish *p)

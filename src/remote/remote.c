@@ -125,11 +125,13 @@ static const char *hint(const struct remote *r, unsigned status)
     switch (status) {
     case 401:
         return r->token == NULL ? "; a token is needed: --token-file gives one"
-                                : "; another token may be needed";
+                                : "; another token may be needed, or 'broch user register'";
     case 403:
         return r->token == NULL ? "; a token is needed: --token-file gives one"
                                 : "; the token does not allow it";
     case 404:
+        if (r->if_absent != NULL)
+            return r->if_absent;
         return r->token == NULL ? "; what is private is shown to its owner's token alone" : "";
     default:
         return "";
@@ -183,8 +185,11 @@ bool remote_read_tag(struct remote *r, const struct slug *slug, struct remote_ta
     char what[300];
     struct err err;
 
-    if (path == NULL || !remote_call(r, "GET", remote_url(r, "%s", path), (struct bytes){.size = 0},
-                                     &reply, status))
+    r->if_absent = "; 'broch repo info HOST/USER/REPO' lists the tags that there are";
+    bool ok = path != NULL && remote_call(r, "GET", remote_url(r, "%s", path),
+                                          (struct bytes){.size = 0}, &reply, status);
+    r->if_absent = NULL;
+    if (!ok)
         return false;
     (void)snprintf(what, sizeof what, "%.*s", (int)r->host.size, (const char *)r->host.data);
     out->bytes = reply.body;

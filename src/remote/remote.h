@@ -21,6 +21,7 @@ struct remote {
     const char *credential_path; /* where one would be looked for; NULL: nowhere */
     struct arena secrets;        /* wiped */
     struct remote_fault *fault;  /* filled by whatever fails */
+    const char *if_absent;       /* what helps when something is not there; NULL: who knows */
 };
 
 /* Prepares to speak to a host ("name[:port]"); nothing is sent yet. http_client_setup was called.
@@ -29,8 +30,8 @@ MUST_CHECK bool remote_open(const struct remote_options *options, struct bytes h
                             struct arena *arena, struct remote *out, struct remote_fault *fault);
 void remote_close(struct remote *remote);
 
-/* "https://HOST/api/v0.1.0" and what the format says; NULL, and the fault: no memory. The last part
- * may need escapes: give it as `tail`, NULL: none. */
+/* "https://HOST/api/v0.1.0" and what the format says; NULL, and the fault: no memory, or it is
+ * too long. What needs escapes has them. */
 const char *remote_url(struct remote *remote, const char *format, ...) PRINTF_LIKE(2, 3);
 /* "USER/REPO/_tag/TAG" and so on of a slug, as far as it goes. */
 const char *remote_path(struct remote *remote, const struct slug *slug);

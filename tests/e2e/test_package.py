@@ -389,6 +389,16 @@ def test_what_is_no_slug(bob, words, reason):
     assert done.returncode == 2 and reason in done.stderr, done.stderr
 
 
+def test_what_to_do_next(alice, bob, bridge, host, package):
+    """What fails says what may help."""
+    assert "Repository does not exist; 'broch repo register" in \
+        alice.error("package", "publish", f"{host}/alice/none:0.1.0", package)
+    assert "Not found; 'broch repo info" in bob.error("package", "fetch", f"{host}/alice/app:0.1.0")
+    token = bridge.broch("token", "create", "--user", "carol", "--scope", "all").stdout.strip()
+    assert "User `carol` not found; another token may be needed, or 'broch user register'" in \
+        bob.error("repo", "register", f"{host}/carol/app", "--insecure-auth-token", token)
+
+
 def test_nobody_there(bob):
     assert "no connection to a server" in bob.error("repo", "list", "localhost:1")
     assert json.loads(bob.run("repo", "list", "localhost:1", "--json").stdout)["error"].startswith("localhost:1: ")
