@@ -7,7 +7,7 @@
 #include "base/banned.h"
 
 #define BLOCK_SIZE ((size_t)1 << 20)
-#define ARENA_MAX ((size_t)256 << 20)
+#define ARENA_MAX ((size_t)1 << 30) /* a million nodes, as clients take */
 
 /* ---- garbage ---- */
 
@@ -335,25 +335,27 @@ static void check_named(struct fsck *f, struct tree *tree, struct bytes path,
         fault(f, "a tree's node is not as the entry above it says", tree->tag->slug);
 }
 
-static bool check_children(struct fsck *f, struct tree *tree, const struct node_row *row,
-                           struct arena *arena)
+static bool check_children(struct fsck *f, struct tree *tree, const struct node_row *row)
 {
+    uint8_t text[ENTRY_PATH_MAX + ENTRY_NAME_MAX + 1];
     struct directory directory;
+    struct arena arena; /* of this directory alone: a tree may have thousands */
 
-    if (!read_directory(f, &row->node, arena, &directory))
-        return false;
-    for (size_t i = 0; i < directory.count; i++) {
-        struct writer w = writer_growable(arena, ENTRY_PATH_MAX + ENTRY_NAME_MAX + 1);
+    arena_init(&arena, arena_heap, ARENA_MAX);
+    bool ok = read_directory(f, &row->node, &arena, &directory);
+    for (size_t i = 0; ok && i < directory.count; i++) {
+        struct writer w = writer_fixed(text, sizeof text);
         struct bytes path;
         writer_bytes(&w, row->path);
         if (row->path.size != 0)
             writer_u8(&w, '/');
         writer_bytes(&w, directory.items[i].name);
-        if (!writer_done(&w, &path, f->err))
-            return false;
-        check_named(f, tree, path, &directory.items[i].entry);
+        ok = writer_done(&w, &path, f->err);
+        if (ok)
+            check_named(f, tree, path, &directory.items[i].entry);
     }
-    return true;
+    arena_done(&arena);
+    return ok;
 }
 
 /* What a tag counts as missing, and its nodes; in a transaction. */
@@ -414,7 +416,7 @@ static bool check_tree(struct fsck *f, const struct tag_row *tag, struct arena *
         f->summary->nodes++;
         missing += !row->node.is_there;
         if (row->is_whole && row->node.is_there && entry_is_directory(&row->node.entry) &&
-            !check_children(f, &tree, row, arena))
+            !check_children(f, &tree, row))
             return false;
     }
     if (tree.named != tree.count)

@@ -58,14 +58,15 @@ static const char *const statements[STATEMENTS] = {
     [DELETE_TAG] = "DELETE FROM tags WHERE id = ?1 AND missing > 0",
     [DELETE_NODES] = "DELETE FROM nodes WHERE tag = ?1",
     [YANK_TAG] = "UPDATE tags SET yanked = ?2, reason = ?3 WHERE id = ?1",
-    [LIST_TAGS] = "SELECT id, name, type, '', digests, missing, yanked, reason, created"
+    [LIST_TAGS] = "SELECT id, name, '', '', '', missing, yanked, reason, created"
                   " FROM tags WHERE repo = ?1",
     [GET_NODE] = "SELECT digests, length, type, blob FROM nodes WHERE tag = ?1 AND path = ?2",
     [ADD_NODE] = "INSERT INTO nodes VALUES (?1, ?2, ?3, ?4, ?5, NULL)",
     [SET_BLOB] = "UPDATE nodes SET blob = ?3 WHERE tag = ?1 AND path = ?2 AND blob IS NULL",
     [COUNT_MISSING] = "UPDATE tags SET missing = missing + ?2 WHERE id = ?1",
     [GET_MISSING] = "SELECT missing FROM tags WHERE id = ?1",
-    [LIST_MISSING] = "SELECT path FROM nodes WHERE tag = ?1 AND blob IS NULL ORDER BY path",
+    [LIST_MISSING] = "SELECT path FROM nodes WHERE tag = ?1 AND blob IS NULL ORDER BY path"
+                     " LIMIT 10000",
     [ADD_BLOB] = "INSERT OR IGNORE INTO blobs VALUES (?1, ?2, ?3)",
     [ADD_TOKEN] = "INSERT INTO tokens VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
     [GET_TOKEN] =

@@ -123,7 +123,7 @@ MUST_CHECK enum registry_answer registry_put_node(struct registry *registry, int
                                                   const struct blob_hash *hash,
                                                   const struct directory *directory, int64_t now,
                                                   uint64_t *missing, struct err *err);
-/* Paths of what is expected and not there; "" is the root. */
+/* Paths of what is expected and not there, ten thousand at most; "" is the root. */
 MUST_CHECK bool registry_missing(struct registry *registry, int64_t tag, struct arena *arena,
                                  struct registry_names *out, struct err *err);
 

@@ -1,4 +1,5 @@
 /* The server's process. */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -92,6 +93,7 @@ int drawbridge_serve(const char *config_path)
     struct err err;
     int number = 0;
 
+    (void)mallopt(M_ARENA_MAX, 2); /* or each worker keeps what it took for a large directory */
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of write's */
     (void)sigemptyset(&s.signals);

@@ -24,6 +24,7 @@ bool service_new(struct registry *registry, struct policy *policy, struct servic
     }
     s->registry = registry;
     (void)pthread_mutex_init(&s->lock, NULL);
+    (void)pthread_mutex_init(&s->directory_lock, NULL);
     policy->users = 1;
     s->policy = policy;
     *out = s;
@@ -65,6 +66,7 @@ void service_free(struct service *service)
     give_policy(service, service->policy);
     recall_free(service->recall);
     (void)pthread_mutex_destroy(&service->lock);
+    (void)pthread_mutex_destroy(&service->directory_lock);
     free(service);
 }
 

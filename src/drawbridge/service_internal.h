@@ -15,6 +15,7 @@ struct service {
     pthread_mutex_t lock; /* of policy and its users */
     struct policy *policy;
     struct recall *recall;
+    pthread_mutex_t directory_lock; /* of reading them */
 };
 
 /* Who asks. */

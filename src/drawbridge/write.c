@@ -1,6 +1,7 @@
 /* What is written. Before the body: headers, then who asks, then whether it may be there at all; so
  * that nobody sends a gigabyte in vain. After it: whether it is what was announced. */
 #include <jansson.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -11,6 +12,8 @@
 #define HEADER_MAX 1024
 #define SUBJECT_MAX 1024u
 #define REASON_MAX 1000u
+#define DIRECTORY_ARENA_MAX ((size_t)64 << 20)
+#define DIRECTORY_LARGE ((uint64_t)256 << 10) /* after which memory goes back to the system */
 
 /* ---- headers ---- */
 
@@ -318,15 +321,15 @@ static bool check_upload(struct exchange *x, const struct digest_set *digests)
 }
 
 /* The entries of a directory; each path must be one that can be asked for. */
-static bool read_directory(struct exchange *x, struct directory *out)
+static bool read_directory(struct exchange *x, struct arena *arena, struct directory *out)
 {
     unsigned depth = x->route.path.size != 0;
     struct bytes json;
     struct err err;
 
-    if (!blob_upload_read(&x->upload, x->arena, &json, &err))
+    if (!blob_upload_read(&x->upload, arena, &json, &err))
         return deny_failed(x, &err);
-    if (!directory_parse(json, x->arena, out, &err))
+    if (!directory_parse(json, arena, out, &err))
         return err.code == ERR_MEMORY ? deny_failed(x, &err) : malformed(x, err.msg);
     for (size_t i = 0; i < x->route.path.size; i++)
         depth += x->route.path.data[i] == '/';
@@ -339,25 +342,48 @@ static bool read_directory(struct exchange *x, struct directory *out)
     return true;
 }
 
+static bool keep_node(struct exchange *x, const struct blob_hash *hash,
+                      const struct directory *directory)
+{
+    uint64_t missing;
+    struct err err;
+
+    return check_answer(x,
+                        registry_put_node(x->service->registry, x->tag.id, x->route.path,
+                                          &x->upload, hash, directory, x->now, &missing, &err),
+                        &err);
+}
+
+/* Read, a directory takes twenty times its size: so one at a time. They have to wait for each other
+ * at the database anyway. */
+static bool keep_directory(struct exchange *x, const struct blob_hash *hash)
+{
+    struct directory directory;
+    struct arena arena;
+
+    arena_init(&arena, arena_heap, DIRECTORY_ARENA_MAX);
+    (void)pthread_mutex_lock(&x->service->directory_lock);
+    bool ok = read_directory(x, &arena, &directory) && keep_node(x, hash, &directory);
+    arena_done(&arena);
+    if (x->length > DIRECTORY_LARGE)
+        (void)malloc_trim(0);
+    (void)pthread_mutex_unlock(&x->service->directory_lock);
+    return ok;
+}
+
 static bool put_node(struct exchange *x, struct http_response *response)
 {
-    bool is_directory = entry_is_directory(&x->node.entry);
-    struct directory directory = {.count = 0};
     struct digest_set digests;
     struct blob_hash hash;
-    uint64_t missing;
     struct err err;
 
     if (!blob_upload_finish(&x->upload, &digests, &err))
         return deny_failed(x, &err);
-    if (!check_upload(x, &digests) || (is_directory && !read_directory(x, &directory)))
+    if (!check_upload(x, &digests))
         return false;
     memcpy(hash.bytes, digests.of[DIGEST_SHA256].bytes, sizeof hash.bytes);
-    return check_answer(x,
-                        registry_put_node(x->service->registry, x->tag.id, x->route.path,
-                                          &x->upload, &hash, is_directory ? &directory : NULL,
-                                          x->now, &missing, &err),
-                        &err) &&
+    return (entry_is_directory(&x->node.entry) ? keep_directory(x, &hash)
+                                               : keep_node(x, &hash, NULL)) &&
            created(response);
 }
 

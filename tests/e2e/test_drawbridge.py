@@ -697,6 +697,23 @@ def test_huge_json(bridge, token):
     assert list((bridge.folder / "store/new").iterdir()) == []
 
 
+def test_large_directories_at_once(bridge, token):
+    """As large as they may be nearly, and many: memory stays flat."""
+    bridge.register(token)
+    each = entry(b"", "a/b", ("256",))
+    directories = {f"d{i}": compact({f"{i}-{k}": each for k in range(15500)}) for i in range(16)}
+    root = compact({name: entry(content, DIRECTORY, ("256",)) for name, content in directories.items()})
+    assert bridge.put(TAG, token, compact(entry(root, DIRECTORY)), ENTRY) == (201, "")
+    assert bridge.put(TAG + "/tree", token, root, DIRECTORY) == (201, "")
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        answers = pool.map(lambda name: bridge.put(f"{TAG}/tree/{name}", token, directories[name], DIRECTORY), directories)
+        assert set(answers) == {(201, "")}
+    assert peak(bridge) <= 64
+    status, _, body = bridge.request("GET", TAG + "/_missing", token)
+    assert (status, len(json.loads(body))) == (200, 10000)
+    assert bridge.fsck()[0] == 0
+
+
 def test_trees_have_an_end(bridge, token):
     bridge.register(token)
     levels = [b"{}"]
