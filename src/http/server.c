@@ -6,6 +6,7 @@
 #include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -292,13 +293,25 @@ static void wait_until_quiet(struct http_server *s, unsigned drain_ms)
     (void)pthread_mutex_unlock(&s->mutex);
 }
 
+/* Nobody connects any more. MHD_quiesce_daemon (0.9.75) and a thread that happens to wake meanwhile
+ * both take the listener out of the thread's epoll set, and whoever is second ends the program. So
+ * another file gets the listener's number, which never has anything to read: the listener is closed
+ * by that, and the kernel takes it out of all sets. libmicrohttpd closes the number at its end. */
+static void stop_listening(const struct http_server *s)
+{
+    int never = eventfd(0, EFD_CLOEXEC);
+
+    if (never < 0)
+        return; /* some may come in until the end */
+    (void)dup3(never, s->options.listener, O_CLOEXEC);
+    (void)close(never);
+}
+
 void http_server_stop(struct http_server *s, unsigned drain_ms)
 {
     if (s == NULL)
         return;
-    int listener = MHD_quiesce_daemon(s->daemon);
-    if (listener >= 0)
-        (void)close(listener);
+    stop_listening(s);
     wait_until_quiet(s, drain_ms);
     /* what still waits is told so; a handler that runs is waited for, as it has our memory */
     worker_pool_drop(s->workers);

@@ -756,6 +756,30 @@ def test_stop_amid_requests(serve):
                 thread.join()
 
 
+def test_stop_while_connections_come_and_go(serve):
+    """libmicrohttpd once ended the program, one time in 150."""
+    for i in range(400 if os.environ.get("BROCH_FULL") else 20):
+        with serve("drain_ms=100") as server:
+            stop = threading.Event()
+
+            def visit():
+                while not stop.is_set():
+                    try:
+                        Connection(server.port, server.context).close()
+                    except (OSError, ssl.SSLError):
+                        time.sleep(0.001)
+
+            threads = [threading.Thread(target=visit) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            time.sleep(0.03 + 0.002 * (i % 7))
+            server.process.send_signal(signal.SIGTERM)
+            server.process.wait(timeout=20)
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+
 def test_metrics(serve):
     with serve() as server:
         for target in "/whoami", "/whoami", "/files/a", "/files/b", "/nowhere":
