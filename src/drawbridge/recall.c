@@ -6,10 +6,10 @@
 
 #include "base/banned.h"
 
-#define PLACES 16384u /* some 1 KiB for each, as a tag takes with its headers */
+#define PLACES 65536u /* many more than answers, so that few meet in one */
 #define LOCKS 16u
 #define SIZE_ALL ((size_t)16 << 20) /* of what is known */
-#define SWEEP_MAX 64u               /* places that are looked at for one that is put in */
+#define SWEEP_MAX 256u              /* places that are looked at for one that is put in */
 #define TEXT_MAX ((size_t)4 << 10)  /* of path and headers */
 
 /* An answer in one block: what is behind it, and then the bytes. */
