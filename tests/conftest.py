@@ -29,3 +29,12 @@ def aarch64():
         assert path.exists(), "./run build aarch64 has not been run"
         return ["qemu-aarch64-static", path]
     return command
+
+
+@pytest.fixture(scope="session")
+def kvm():
+    """The words that choose the backend `kvm`, where there is a device for it: BROCH_KVM_DEVICE, or /dev/kvm."""
+    device = os.environ.get("BROCH_KVM_DEVICE") or "/dev/kvm"
+    if not os.access(device, os.R_OK | os.W_OK):
+        pytest.skip(f"{device} cannot be used: no virtual machines here")
+    return ["--backend", "kvm"]

@@ -41,7 +41,7 @@ int keep_job_choose_backend(struct keep_job *job)
         job->backend = find_backend(name);
         if (job->backend == NULL)
             return cli_usage_error(job->args, name,
-                                   "this version has no such backend; it has: nil");
+                                   "this version has no such backend; it has: nil, kvm");
         if (!job->backend->is_available(&why))
             return cli_fail(name, why);
         return CLI_OK;

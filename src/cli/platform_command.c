@@ -127,7 +127,6 @@ static void write_json(struct writer *w, const struct host_machine *machine)
 
 static int run_info(const struct cli_args *args)
 {
-    const char *device = getenv("BROCH_KVM_DEVICE");
     struct host_machine machine;
     struct arena arena;
     struct bytes out;
@@ -136,7 +135,7 @@ static int run_info(const struct cli_args *args)
 
     arena_init(&arena, arena_heap, 2 * OUTPUT_MAX);
     struct writer w = writer_growable(&arena, OUTPUT_MAX);
-    host_probe_machine(device != NULL && device[0] != '\0' ? device : NULL, &machine);
+    host_probe_machine(&machine);
     if (args->json)
         write_json(&w, &machine);
     else

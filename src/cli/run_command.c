@@ -22,8 +22,8 @@ static int run_run(const struct cli_args *args)
 }
 
 static const struct cli_option options[] = {
-    {"--backend", "NAME", "BROCH_BACKEND", "how to make the keep: nil, a process without a TEE",
-     false},
+    {"--backend", "NAME", "BROCH_BACKEND",
+     "how to make the keep: nil, a process, or kvm, a virtual machine", false},
     {"--wasmcfgfile", "FILE", "BROCH_WASMCFGFILE", "the configuration, Keep.toml or Enarx.toml",
      false},
     {"--env", "NAME=VALUE", NULL, "set a variable of the workload's environment", true},

@@ -10,12 +10,10 @@
 #define EXE_PATH_MAX 4096u
 #define PATH_MAX_OF_IMAGE (EXE_PATH_MAX + 256u)
 
-const struct host_backend *const host_backends[] = {&host_nil, NULL};
-
 bool host_image_path(const char *name, struct arena *arena, const char **out, struct err *err)
 {
     /* beside us; as installed; as built */
-    static const char *const folders[] = {"", "../libexec/broch/", "../keep/"};
+    static const char *const folders[] = {"", "../libexec/broch/", "../keep/", "../shim/kvm/"};
     char exe[EXE_PATH_MAX];
     ssize_t size = readlink("/proc/self/exe", exe, sizeof exe);
     const char *slash =

@@ -39,6 +39,7 @@ struct host_backend {
 };
 
 extern const struct host_backend host_nil;
+extern const struct host_backend host_kvm; /* x86-64 alone */
 
 /* All backends, in the order in which they are tried; ends with NULL. */
 extern const struct host_backend *const host_backends[];
@@ -79,8 +80,9 @@ struct host_machine {
 };
 
 /* Looks, and changes nothing: reads CPUID, /proc and /sys, looks at devices, and asks KVM what it
- * can do. Needs no privilege; what it may not look at is a probe that failed. kvm_device: NULL:
- * /dev/kvm. Cannot fail. */
-void host_probe_machine(const char *kvm_device, struct host_machine *out);
+ * can do. Needs no privilege; what it may not look at is a probe that failed. Cannot fail. */
+void host_probe_machine(struct host_machine *out);
+/* The device for virtual machines: BROCH_KVM_DEVICE of the environment, else /dev/kvm. */
+const char *host_kvm_device(void);
 /* Whether all that the backend needs was found. */
 bool host_platform_is_ready(const struct host_platform *platform);

@@ -32,6 +32,11 @@ struct supervisor {
     void *context;
 };
 
+/* One keep call, for a backend that gets them itself: its result, as sallyport.h has it. */
+int64_t supervisor_call(const struct supervisor *supervisor, uint64_t number, uint64_t value,
+                        struct bytes in, void *out, size_t space);
+/* Logs a call that is refused by its name, the first time that it comes. */
+void supervisor_log_refused(uint64_t number);
 /* Serves until the keep is gone, and closes both. */
 void supervisor_run(const struct supervisor *supervisor);
 

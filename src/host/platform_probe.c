@@ -5,6 +5,7 @@
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -324,24 +325,40 @@ static void probe_sgx(const struct look *look, struct host_platform *p)
 
 static const struct {
     const char *name, *summary;
-    const struct host_backend *backend;
 } platforms[HOST_PLATFORMS] = {
-    [HOST_NIL] = {"nil", "a process without a TEE: nothing is hidden from the host", &host_nil},
-    [HOST_KVM] = {"kvm", "a virtual machine without a TEE: nothing is hidden from the host", NULL},
-    [HOST_SNP] = {"snp", "a virtual machine in AMD SEV-SNP", NULL},
-    [HOST_SGX] = {"sgx", "an enclave in Intel SGX", NULL},
+    [HOST_NIL] = {"nil", "a process without a TEE: nothing is hidden from the host"},
+    [HOST_KVM] = {"kvm", "a virtual machine without a TEE: nothing is hidden from the host"},
+    [HOST_SNP] = {"snp", "a virtual machine in AMD SEV-SNP"},
+    [HOST_SGX] = {"sgx", "an enclave in Intel SGX"},
 };
 
-void host_probe_machine(const char *kvm_device, struct host_machine *out)
+/* NULL: this version does not have it, on this kind of machine. */
+static const struct host_backend *find_backend(const char *name)
 {
-    struct look look = {.kvm_device = kvm_device != NULL ? kvm_device : KVM_DEVICE, .kvm = -1};
+    for (size_t i = 0; host_backends[i] != NULL; i++) {
+        if (strcmp(host_backends[i]->name, name) == 0)
+            return host_backends[i];
+    }
+    return NULL;
+}
+
+const char *host_kvm_device(void)
+{
+    const char *named = getenv("BROCH_KVM_DEVICE");
+
+    return named != NULL && named[0] != '\0' ? named : KVM_DEVICE;
+}
+
+void host_probe_machine(struct host_machine *out)
+{
+    struct look look = {.kvm_device = host_kvm_device(), .kvm = -1};
 
     *out = (struct host_machine){.system = ""};
     struct host_platform *all = out->platforms;
     for (size_t i = 0; i < HOST_PLATFORMS; i++) {
         all[i].name = platforms[i].name;
         all[i].summary = platforms[i].summary;
-        all[i].backend = platforms[i].backend;
+        all[i].backend = find_backend(platforms[i].name);
     }
     read_system(&look, out);
     cpu_describe(out->cpu, sizeof out->cpu);

@@ -41,7 +41,7 @@ static const char *name_of(uint64_t number)
 }
 
 /* A call that is refused, the first time that it comes. */
-static void log_refused(uint64_t number)
+void supervisor_log_refused(uint64_t number)
 {
     static bool logged[LOGGED_COUNT];
     size_t place = number < LOGGED_COUNT ? (size_t)number : LOGGED_COUNT - 1;
@@ -217,7 +217,7 @@ static int64_t serve_notification(const struct supervisor *s, const struct notif
     case KEEP_CALL_LOG:
         return notified_log(n);
     default:
-        log_refused((uint32_t)n->request->data.nr);
+        supervisor_log_refused((uint32_t)n->request->data.nr);
         return -ENOSYS;
     }
 }
@@ -315,9 +315,26 @@ static int64_t serve_message(const struct supervisor *s, const struct keep_reque
     case KEEP_CALL_LOG:
         return serve_log(request->value, body);
     default:
-        log_refused(request->number);
+        supervisor_log_refused(request->number);
         return -ENOSYS;
     }
+}
+
+int64_t supervisor_call(const struct supervisor *s, uint64_t number, uint64_t value,
+                        struct bytes in, void *out, size_t space)
+{
+    struct keep_request request = {
+        .number = (uint32_t)number, .value = (uint32_t)value, .space = (uint32_t)space};
+    static uint8_t answer[KEEP_MESSAGE_MAX];
+
+    if (in.size > KEEP_MESSAGE_MAX)
+        return -EMSGSIZE;
+    int64_t result = serve_message(s, &request, in, answer);
+    if (result > (int64_t)space)
+        return -EMSGSIZE;
+    if (result > 0)
+        memcpy(out, answer, (size_t)result);
+    return result;
 }
 
 /* Takes one message and answers it; false when the socket is of no more use. */

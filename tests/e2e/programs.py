@@ -91,7 +91,9 @@ def process_tree(pid):
 
 
 def keep_of(pid):
-    """The process below `pid` that runs broch-keep."""
+    """The process below `pid` that runs broch-keep; on `kvm` it is in the loader itself."""
+    if any(os.readlink(link).startswith("anon_inode:kvm-vcpu") for link in pathlib.Path(f"/proc/{pid}/fd").iterdir()):
+        return pid
     keeps = [p for p in process_tree(pid) if os.readlink(f"/proc/{p}/exe").endswith("/broch-keep")]
     assert len(keeps) == 1, keeps
     return keeps[0]

@@ -41,11 +41,12 @@ class Server:
             assert echo(s, b"still there?") == b"still there?"
 
 
-@pytest.fixture
-def server(root, build, tmp_path):
+@pytest.fixture(params=["nil", "kvm"])
+def server(request, root, build, tmp_path):
     module = programs.compile_program("echo.c", root, build)
     port = programs.free_port()
-    broch = programs.Broch([build / "src/cli/broch", "run"], tmp_path)
+    words = request.getfixturevalue("kvm") if request.param == "kvm" else []
+    broch = programs.Broch([build / "src/cli/broch", "run", *words], tmp_path)
     with broch.start(module, port, config=programs.incoming(port)) as process:
         assert process.stdout.readline() == b"listening\n", process.stderr.read()
         yield Server(process, port)

@@ -21,10 +21,11 @@ import programs
 LINES = "pear\napple\n\nquince\napple pie\nAPPLE\ngr\u00fcn\nzebra"
 
 
-@pytest.fixture(params=["x86-64", "aarch64"])
+@pytest.fixture(params=["x86-64", "kvm", "aarch64"])
 def broch(request, build, aarch64, tmp_path):
-    if request.param == "x86-64":
-        return programs.Broch([build / "src/cli/broch", "run"], tmp_path)
+    if request.param != "aarch64":
+        words = request.getfixturevalue("kvm") if request.param == "kvm" else []
+        return programs.Broch([build / "src/cli/broch", "run", *words], tmp_path)
     there = aarch64("src/cli/broch")  # where no sandbox is to be had
     return programs.Broch([*there, "run", "--insecure-no-sandbox", "--emulator", shutil.which(there[0])],
                           tmp_path)

@@ -1,0 +1,280 @@
+/* Ring 0: descriptors, page tables, faults. Its callers are in ring 3 and are checked all the same:
+ * no mapping can be both writable and executable, nothing but frames of the pool and the image can
+ * be mapped, nothing outside the user's half changed. It must be short: see layout.h. */
+#include "shim/kvm/shim.h"
+
+#define ENTRY_PRESENT 1ull
+#define ENTRY_WRITABLE 2ull
+#define ENTRY_USER 4ull
+#define ENTRY_HUGE 0x80ull
+#define ENTRY_NX (1ull << 63)
+#define ENTRY_ADDRESS 0x000ffffffffff000ull
+
+#define MSR_STAR 0xc0000081
+#define MSR_LSTAR 0xc0000082
+#define MSR_SFMASK 0xc0000084
+#define MSR_KERNEL_GS 0xc0000102
+
+struct descriptor {
+    uint16_t limit;
+    uint64_t base;
+} __attribute__((packed));
+
+struct gate {
+    uint16_t low, selector;
+    uint8_t stack, type;
+    uint16_t middle;
+    uint32_t high, zero;
+};
+
+struct tss {
+    uint32_t zero;
+    uint64_t rsp[3], zero2, ist[7], zero3;
+    uint16_t zero4, bitmap_at;
+    uint8_t bitmap[4]; /* a 0 permits a port */
+} __attribute__((packed));
+
+struct frame {
+    uint64_t vector, error, rip, cs, rflags, rsp, ss;
+};
+
+extern const uint64_t vectors[32];
+extern uint8_t kernel_stack_end[], syscall_entry[], per_cpu[], user_fault_stack_end[], user_fault[];
+extern uint8_t user_data_va[], user_data_pa[];
+
+/* For entry.S alone. */
+void kernel_init(void);
+int64_t kernel_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, int64_t number);
+void kernel_fault(struct frame *frame);
+
+static struct gate idt[32];
+static struct tss tss = {.bitmap_at = offsetof(struct tss, bitmap),
+                         .bitmap = {0xff, 0xff, 0xfc, 0xff}}; /* PORT_CALL and PORT_PANIC */
+static uint64_t gdt[7] = {0, 0x00af9b000000ffff,              /* kernel code */
+                          0x00cf93000000ffff,                 /* kernel data */
+                          0x00cff3000000ffff,                 /* user data */
+                          0x00affb000000ffff};                /* user code */
+static uint64_t tables_next = TABLES_PA + TABLES_INITIAL * PAGE_SIZE;
+static uint8_t fault_stack[4096] __attribute__((aligned(16)));
+
+static void write_msr(uint32_t msr, uint64_t value)
+{
+    __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
+}
+
+static uint64_t *table_at(uint64_t pa)
+{
+    return (uint64_t *)(ALIAS_VA + pa);
+}
+
+void kernel_init(void)
+{
+    uint64_t at = (uint64_t)&tss;
+    struct descriptor of_gdt = {sizeof gdt - 1, (uint64_t)gdt},
+                      of_idt = {sizeof idt - 1, (uint64_t)idt};
+
+    tss.rsp[0] = (uint64_t)kernel_stack_end;
+    tss.ist[0] = (uint64_t)(fault_stack + sizeof fault_stack);
+    gdt[5] = (sizeof tss - 1) | (at & 0xffffff) << 16 | 0x89ull << 40 | (at >> 24 & 0xff) << 56;
+    gdt[6] = at >> 32;
+    for (unsigned i = 0; i < 32; i++)
+        idt[i] = (struct gate){.low = (uint16_t)vectors[i],
+                               .selector = KERNEL_CS,
+                               .stack = i == 8 ? 1 : 0,
+                               .type = 0x8e,
+                               .middle = (uint16_t)(vectors[i] >> 16),
+                               .high = (uint32_t)(vectors[i] >> 32)};
+    __asm__ volatile("lgdt %0" : : "m"(of_gdt));
+    __asm__ volatile("lidt %0" : : "m"(of_idt));
+    __asm__ volatile("ltr %w0" : : "r"(TSS_SELECTOR));
+    write_msr(MSR_STAR, (uint64_t)KERNEL_CS << 32 | (uint64_t)KERNEL_DS << 48);
+    write_msr(MSR_LSTAR, (uint64_t)syscall_entry);
+    write_msr(MSR_SFMASK, 0x47700); /* traps, interrupts, direction, nested, alignment */
+    write_msr(MSR_KERNEL_GS, (uint64_t)per_cpu);
+}
+
+/* ---- page tables ---- */
+
+static uint64_t new_table(void)
+{
+    uint64_t pa = tables_next;
+
+    if (pa == TABLES_PA + TABLES_SIZE)
+        return 0;
+    tables_next += PAGE_SIZE;
+    return pa; /* zero from the start */
+}
+
+/* The table below an entry, made when there is none; 0: there is no room, or a huge page. */
+static uint64_t *below(uint64_t *entry)
+{
+    if ((*entry & ENTRY_PRESENT) == 0) {
+        uint64_t pa = new_table();
+        if (pa == 0)
+            return 0;
+        *entry = pa | ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER;
+    }
+    return (*entry & ENTRY_HUGE) != 0 ? 0 : table_at(*entry & ENTRY_ADDRESS);
+}
+
+/* The entry of the second level (2 MiB) for an address. */
+static uint64_t *frame_entry(uint64_t va)
+{
+    uint64_t *level = table_at(TABLES_PA);
+
+    level = below(&level[va >> 39 & 511]);
+    if (level != 0)
+        level = below(&level[va >> 30 & 511]);
+    return level != 0 ? &level[va >> 21 & 511] : 0;
+}
+
+static void forget(uint64_t va)
+{
+    __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
+}
+
+static uint64_t bits_of(uint64_t prot)
+{
+    uint64_t bits = prot != 0 ? ENTRY_PRESENT | ENTRY_USER : 0;
+
+    if ((prot & 2) != 0)
+        bits |= ENTRY_WRITABLE;
+    return (prot & PROT_CODE) != 0 ? bits : bits | ENTRY_NX;
+}
+
+/* Splits a huge page into 512. */
+static bool split(uint64_t *entry)
+{
+    uint64_t pa = new_table(), old = *entry;
+
+    if (pa == 0)
+        return false;
+    uint64_t *table = table_at(pa);
+    for (unsigned i = 0; i < 512; i++)
+        table[i] = (old & ~ENTRY_HUGE) + i * PAGE_SIZE;
+    *entry = pa | ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER;
+    return true;
+}
+
+static bool is_user(uint64_t va, uint64_t size)
+{
+    return va >= IMAGE_VA + IMAGE_SIZE_MAX && size <= USER_END && va <= USER_END - size &&
+           size != 0 && ((va | size) & (PAGE_SIZE - 1)) == 0;
+}
+
+enum change { CHANGE_MAP, CHANGE_UNMAP, CHANGE_PROTECT };
+
+/* Maps, unmaps or protects; pa as far as it maps. */
+static bool change(enum change what, uint64_t va, uint64_t pa, uint64_t size, uint64_t prot)
+{
+    uint64_t bits = bits_of(prot);
+
+    for (uint64_t step; size != 0; va += step, pa += step, size -= step) {
+        uint64_t *entry = frame_entry(va);
+        bool is_whole =
+            ((va | (what == CHANGE_MAP ? pa : 0)) & (FRAME_SIZE - 1)) == 0 && size >= FRAME_SIZE;
+        if (entry == 0)
+            return false;
+        bool is_huge = (*entry & ENTRY_HUGE) != 0;
+        step = is_whole && (is_huge || *entry == 0) ? FRAME_SIZE : PAGE_SIZE;
+        if (step == FRAME_SIZE) {
+            if (what == CHANGE_MAP)
+                *entry = pa | bits | ENTRY_HUGE;
+            else if (what == CHANGE_UNMAP)
+                *entry = 0;
+            else if (*entry != 0)
+                *entry = (*entry & ENTRY_ADDRESS) | bits | ENTRY_HUGE;
+            forget(va);
+            continue;
+        }
+        if (what != CHANGE_MAP && *entry == 0)
+            continue; /* nothing is there */
+        if (is_huge && !split(entry))
+            return false;
+        uint64_t *table = below(entry);
+        if (table == 0)
+            return false;
+        uint64_t *page = &table[va >> 12 & 511];
+        if (what == CHANGE_MAP)
+            *page = pa | bits;
+        else
+            *page = what == CHANGE_UNMAP || *page == 0 ? 0 : (*page & ENTRY_ADDRESS) | bits;
+        forget(va);
+    }
+    return true;
+}
+
+/* Physical memory that ring 3 may have: the pool; and the image, which alone may be code, as long
+ * as it is not writable. */
+static bool may_map(uint64_t pa, uint64_t size, uint64_t prot)
+{
+    bool in_image =
+        pa >= IMAGE_PA && size <= IMAGE_SIZE_MAX && pa <= IMAGE_PA + IMAGE_SIZE_MAX - size;
+    bool in_pool = pa >= POOL_PA && size <= MEMORY_END && pa <= MEMORY_END - size;
+
+    if ((pa & (PAGE_SIZE - 1)) != 0 || (prot & ~(uint64_t)(PROT_BITS | PROT_CODE)) != 0)
+        return false;
+    return (prot & PROT_CODE) != 0 ? in_image && (prot & 2) == 0 : in_image || in_pool;
+}
+
+int64_t kernel_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, int64_t number)
+{
+    switch (number) {
+    case KERNEL_MAP:
+        return is_user(a, c) && may_map(b, c, d) && change(CHANGE_MAP, a, b, c, d) ? 0 : -1;
+    case KERNEL_UNMAP:
+        return is_user(a, b) && change(CHANGE_UNMAP, a, 0, b, 0) ? 0 : -1;
+    case KERNEL_PROTECT:
+        return is_user(a, b) && (c & ~(uint64_t)PROT_BITS) == 0 &&
+                       change(CHANGE_PROTECT, a, 0, b, c)
+                   ? 0
+                   : -1;
+    default:
+        return -1;
+    }
+}
+
+/* ---- faults ---- */
+
+static void *alias_of(void *user_data)
+{
+    return (void *)(ALIAS_VA + (uint64_t)user_data_pa +
+                    ((uint64_t)user_data - (uint64_t)user_data_va));
+}
+
+_Noreturn static void panic(const struct frame *frame, uint64_t address, bool is_ring0)
+{
+    volatile struct panic *p = (struct panic *)(ALIAS_VA + BLOCK_PA + sizeof(struct block));
+
+    p->vector = frame->vector;
+    p->error = frame->error;
+    p->rip = frame->rip;
+    p->rsp = frame->rsp;
+    p->address = address;
+    p->is_ring0 = is_ring0;
+    p->text[0] = 0;
+    for (;;)
+        __asm__ volatile("outb %%al, %0" : : "N"(PORT_PANIC), "a"(0) : "memory");
+}
+
+/* A fault of ring 3 goes to the user half; one of our own, or of the user half while it deals with
+ * another, is the end. */
+void kernel_fault(struct frame *frame)
+{
+    struct fault *record = alias_of(&user_fault_record);
+    uint64_t address;
+
+    __asm__ volatile("movq %%cr2, %0" : "=r"(address));
+    if ((frame->cs & 3) == 0 || record->is_busy)
+        panic(frame, address, (frame->cs & 3) == 0);
+    *record = (struct fault){.vector = frame->vector,
+                             .error = frame->error,
+                             .rip = frame->rip,
+                             .rsp = frame->rsp,
+                             .rflags = frame->rflags,
+                             .address = address,
+                             .is_busy = 1};
+    frame->rip = (uint64_t)user_fault;
+    frame->rsp = (uint64_t)user_fault_stack_end;
+    frame->rflags = 2;
+}

@@ -1,0 +1,87 @@
+/* The user half's beginning, and the calls that it answers itself. */
+#include <asm/prctl.h>
+#include <asm/unistd.h>
+
+#include "sallyport/sallyport.h"
+#include "shim/kvm/user.h"
+
+#define ENOSYS 38
+#define EINVAL 22
+#define GREGS_AT 40 /* in a ucontext: flags, link, stack before them */
+
+void user_resume(const uint64_t *gregs);
+
+struct start {
+    uint64_t entry, stack;
+};
+
+/* In RAX and RDX. */
+struct start user_init(void);
+struct start user_init(void)
+{
+    volatile struct block *b = block();
+    uint64_t memory_end = b->memory_end, image_size = b->image_size;
+    struct start start;
+
+    if (!memory_init(memory_end))
+        proxy_panic("the machine has too little memory", memory_end);
+    elf_start(image_size, &start.entry, &start.stack);
+    return start;
+}
+
+static int64_t set_fs(uint64_t value)
+{
+    if (value >= USER_END)
+        return -EINVAL;
+    __asm__ volatile("wrfsbase %0" : : "r"(value));
+    return 0;
+}
+
+static int64_t random_bytes(uint8_t *out, uint64_t size)
+{
+    for (uint64_t at = 0; at < size; at += 8) {
+        uint64_t value = memory_random();
+        for (uint64_t i = at; i < size && i < at + 8; i++, value >>= 8)
+            out[i] = (uint8_t)value;
+    }
+    return (int64_t)size;
+}
+
+int64_t user_call(uint64_t number, const uint64_t args[6]);
+int64_t user_call(uint64_t number, const uint64_t args[6])
+{
+    switch (number) {
+    case __NR_brk:
+        return memory_brk(args[0]);
+    case __NR_mmap:
+        return (args[2] & ~(uint64_t)PROT_BITS) == 0 && (int32_t)args[4] == -1
+                   ? memory_map(args[1], args[2], args[3])
+                   : -EINVAL;
+    case __NR_munmap:
+        return memory_unmap(args[0], args[1]);
+    case __NR_mprotect:
+        return (args[2] & ~(uint64_t)PROT_BITS) == 0 ? memory_protect(args[0], args[1], args[2])
+                                                     : -EINVAL;
+    case __NR_arch_prctl:
+        return args[0] == ARCH_SET_FS ? set_fs(args[1]) : -EINVAL;
+    case __NR_set_tid_address:
+        return 1;
+    case __NR_futex:
+        return 0; /* nobody else waits */
+    case __NR_rt_sigaction:
+        return signal_action(args[0], (const struct kernel_action *)args[1],
+                             (struct kernel_action *)args[2]);
+    case __NR_rt_sigprocmask:
+        return signal_mask(args[0], (const uint64_t *)args[1], (uint64_t *)args[2]);
+    case __NR_rt_sigreturn:
+        /* the stack as it was: entry.S has pushed seven words below the red zone */
+        user_resume((const uint64_t *)((uint64_t)args + 56 + 128 + GREGS_AT));
+        return 0;
+    case __NR_sigaltstack:
+        return signal_stack((const uint64_t *)args[0], (uint64_t *)args[1]);
+    case __NR_getrandom:
+        return random_bytes((uint8_t *)args[0], args[1]);
+    default:
+        return proxy_call(number, args);
+    }
+}

@@ -1,0 +1,171 @@
+/* Calls that leave: arguments into the sallyport's block, an exit, results back. What the host
+ * answers is copied once, then checked (Iago attacks): an errno of the list, no more bytes than
+ * asked for, small numbers as descriptors, no pointers. */
+#include "sallyport/sallyport.h"
+#include "shim/kvm/user.h"
+
+#define ERRNO_MAX 4095
+#define EIO 5
+#define ENOSYS 38
+#define NOWHERE UINT64_MAX
+/* At once; more is for the next call, as with any read or write. */
+#define TRANSFER_MAX ((uint64_t)256 << 10)
+#define DESCRIPTOR_MAX 65535
+
+static void copy(void *to, const void *from, uint64_t size)
+{
+    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
+}
+
+void *memcpy(void *restrict to, const void *restrict from, size_t size)
+{
+    copy(to, from, size);
+    return to;
+}
+
+void *memset(void *to, int value, size_t size)
+{
+    void *at = to;
+
+    __asm__ volatile("rep stosb" : "+D"(at), "+c"(size) : "a"(value) : "memory");
+    return to;
+}
+
+_Noreturn void proxy_panic(const char *why, uint64_t number)
+{
+    struct panic *p = (struct panic *)block()->data;
+    unsigned i = 0;
+
+    for (; why[i] != '\0' && i < sizeof p->text - 1; i++)
+        ((volatile char *)p->text)[i] = why[i];
+    ((volatile char *)p->text)[i] = '\0';
+    *(volatile uint64_t *)&p->error = number;
+    for (;;)
+        __asm__ volatile("outb %%al, %0" : : "N"(PORT_PANIC), "a"(0) : "memory");
+}
+
+static void leave(void)
+{
+    __asm__ volatile("outb %%al, %0" : : "N"(PORT_CALL), "a"(0) : "memory");
+}
+
+/* The bytes of an argument's memory, as the table has it; for what is read and written at once. */
+struct piece {
+    uint64_t address, size, at;
+    bool goes, comes;
+};
+
+struct transfer {
+    const struct call *call;
+    uint64_t args[6];
+    struct piece pieces[6];
+    uint64_t used;
+    uint64_t limit; /* the result is at most this */
+};
+
+static bool add_piece(struct transfer *t, unsigned i, uint64_t address, uint64_t size, bool goes,
+                      bool comes)
+{
+    struct piece *p = &t->pieces[i];
+
+    if (address == 0) {
+        t->args[i] = NOWHERE;
+        return true;
+    }
+    uint64_t at = (t->used + 15) & ~15ull;
+    if (size > BLOCK_DATA_SIZE || at > BLOCK_DATA_SIZE - size)
+        return false;
+    *p = (struct piece){.address = address, .size = size, .at = at, .goes = goes, .comes = comes};
+    t->used = at + size;
+    t->args[i] = at;
+    if (goes)
+        copy(block()->data + at, (const void *)address, size);
+    return true;
+}
+
+static bool add_arg(struct transfer *t, unsigned i, const uint64_t args[6])
+{
+    const struct call_arg *arg = &t->call->args[i];
+    uint64_t n = (uint64_t)arg->value;
+
+    switch (arg->kind) {
+    case CALL_ARG_IN:
+    case CALL_ARG_OUT:
+        if (t->args[n] > TRANSFER_MAX)
+            t->args[n] = TRANSFER_MAX;
+        t->limit = t->args[n];
+        return add_piece(t, i, args[i], t->args[n], arg->kind == CALL_ARG_IN,
+                         arg->kind == CALL_ARG_OUT);
+    case CALL_ARG_GIVE:
+        return add_piece(t, i, args[i], n, true, false);
+    case CALL_ARG_TAKE:
+        return add_piece(t, i, args[i], n, true, true); /* sizes go there, too */
+    case CALL_ARG_OUT_AT:
+        return add_piece(t, i, args[n] != 0 ? args[i] : 0,
+                         args[n] != 0 ? *(const uint32_t *)args[n] : 0, false, true);
+    case CALL_ARG_POLLFDS:
+        t->limit = args[n];
+        return args[n] <= BLOCK_DATA_SIZE / 8 && add_piece(t, i, args[i], args[n] * 8, true, true);
+    default:
+        return true;
+    }
+}
+
+/* What a result may be, where it is no error. */
+static bool is_sane(const struct transfer *t, int64_t result)
+{
+    bool gives_descriptor = t->call->number == 41 || t->call->number == 288; /* socket, accept4 */
+
+    if (gives_descriptor)
+        return result <= DESCRIPTOR_MAX;
+    return (uint64_t)result <= t->limit;
+}
+
+/* Takes what has come: of a read as many bytes as the result says; of an address no more than there
+ * is room for. */
+static bool take(const struct transfer *t, int64_t result)
+{
+    for (unsigned i = 0; i < 6; i++) {
+        const struct piece *p = &t->pieces[i];
+        uint64_t size = p->size;
+        if (!p->comes)
+            continue;
+        if (t->call->args[i].kind == CALL_ARG_OUT)
+            size = (uint64_t)result;
+        copy((void *)p->address, block()->data + p->at, size);
+        if (t->call->args[i].kind == CALL_ARG_OUT_AT)
+            continue;
+    }
+    for (unsigned i = 0; i < 6; i++) {
+        const struct call_arg *arg = &t->call->args[i];
+        if (arg->kind != CALL_ARG_OUT_AT || t->pieces[i].address == 0)
+            continue;
+        const uint32_t *size = (const uint32_t *)t->pieces[arg->value].address;
+        if (*size > 128) /* no address is longer (struct sockaddr_storage) */
+            return false;
+    }
+    return true;
+}
+
+int64_t proxy_call(uint64_t number, const uint64_t args[6])
+{
+    struct transfer t = {.call = call_find(number)};
+    struct block *b = block();
+
+    for (unsigned i = 0; i < 6; i++)
+        t.args[i] = args[i];
+    for (unsigned i = 0; i < 6 && t.call != 0; i++) {
+        if (!add_arg(&t, i, args))
+            return -22;
+    }
+    *(volatile uint64_t *)&b->number = number;
+    for (unsigned i = 0; i < 6; i++)
+        ((volatile uint64_t *)b->args)[i] = t.args[i];
+    leave();
+    int64_t result = *(volatile int64_t *)&b->result;
+    if (t.call == 0)
+        return -ENOSYS;
+    if (result < 0)
+        return result >= -ERRNO_MAX ? result : -EIO;
+    return is_sane(&t, result) && take(&t, result) ? result : -EIO;
+}
