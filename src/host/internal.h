@@ -2,9 +2,38 @@
 #pragma once
 
 #include "host/host.h"
+#include <sys/types.h>
+
 #include "sallyport/sallyport.h"
 
-/* ---- nil_filter.c: the sandbox of `nil` ---- */
+/* ---- child.c: a keep in a process of its own ---- */
+
+/* Where the child has its own descriptors; beyond those that it must leave. */
+enum { IMAGE_FD = BOOT_FILE + 1, REPORT_FD, CHILD_FD_COUNT };
+
+/* What the child needs. Descriptors have numbers of CHILD_FD_COUNT or more. */
+struct child_plan {
+    const struct host_request *request;
+    int boot_socket, boot_file, image, report;
+    pid_t parent;
+};
+
+/* The child: it calls child_arrange, sends its listener, and is the keep once REPORT_FD is closed.
+ * It never returns. */
+typedef void child_become(const struct child_plan *plan);
+
+/* Makes the process, serves its calls, waits for its end; ends it when its time is over.
+ * has_listener: it should send one. */
+MUST_CHECK bool child_run(const struct host_request *request, child_become *become,
+                          bool has_listener, struct host_result *out, struct err *err);
+/* Descriptors to their places, and no others; the end with the loader's; limits, signals. */
+void child_arrange(const struct child_plan *plan);
+/* Sends the listener to the loader, or, -1, that there is none. */
+MUST_CHECK bool child_send_listener(int listener);
+/* Tells the loader why there will be no keep: a literal of less than 128 bytes, and an errno. */
+_Noreturn void child_fail(const char *step, int number);
+
+/* ---- nil_filter.c: the sandbox of `nil`, and of the process around a machine ---- */
 
 /* Whether this build has a sandbox at all. */
 extern const bool nil_has_filter;
@@ -20,6 +49,9 @@ void nil_filter_prepare(int image);
 int nil_filter_install(int *listener);
 /* Installs the second one, after which sendmsg and seccomp are gone. */
 int nil_filter_close(void);
+/* The calls of the table, which such a process makes for its machine, and the one that runs its
+ * processor; everything else gives ENOSYS. 0 or an errno. */
+int machine_filter_install(int vcpu);
 /* Becomes the program of the descriptor `image`. Nobody else may, nor this once more. */
 int nil_filter_exec(int image, char *const argv[], char *const envp[]);
 
@@ -32,9 +64,6 @@ struct supervisor {
     void *context;
 };
 
-/* One keep call, for a backend that gets them itself: its result, as sallyport.h has it. */
-int64_t supervisor_call(const struct supervisor *supervisor, uint64_t number, uint64_t value,
-                        struct bytes in, void *out, size_t space);
 /* Logs a call that is refused by its name, the first time that it comes. */
 void supervisor_log_refused(uint64_t number);
 /* Serves until the keep is gone, and closes both. */

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "host/kvm.h"
@@ -16,31 +14,8 @@
 #define SHIM "broch-shim-kvm"
 #define MEMORY_SIZE ((size_t)4 << 30)
 
-/* For the signal's handler: a machine that is to stop, now or at its next exit. */
-static struct kvm_run *running;
-static volatile sig_atomic_t is_late;
-
-static void on_alarm(int number)
-{
-    (void)number;
-    is_late = 1;
-    if (running != NULL)
-        running->immediate_exit = 1;
-}
-
-/* The alarm comes again: a call that it interrupts is begun anew by the keep. */
-static void set_alarm(uint64_t timeout_ms)
-{
-    struct sigaction action = {.sa_handler = on_alarm};
-    struct itimerval timer = {.it_value = {.tv_sec = (time_t)(timeout_ms / 1000),
-                                           .tv_usec = (suseconds_t)(timeout_ms % 1000 * 1000)},
-                              .it_interval = {.tv_usec = 10000}};
-
-    if (timeout_ms == 0)
-        return;
-    (void)sigaction(SIGALRM, &action, NULL);
-    (void)setitimer(ITIMER_REAL, &timer, NULL);
-}
+/* Found before the process is made. */
+static const char *shim_path;
 
 static void report_panic(const struct machine *m)
 {
@@ -54,7 +29,7 @@ static void report_panic(const struct machine *m)
 }
 
 /* One exit; false: it was the last. */
-static bool serve_exit(const struct machine *m, struct proxy *proxy, struct host_result *out)
+static bool serve_exit(const struct machine *m, struct proxy *proxy)
 {
     const struct kvm_run *run = m->run;
 
@@ -62,13 +37,10 @@ static bool serve_exit(const struct machine *m, struct proxy *proxy, struct host
     case KVM_EXIT_IO:
         if (run->io.port == PORT_CALL && run->io.direction == KVM_EXIT_IO_OUT) {
             proxy_serve(proxy);
-            if (!proxy->has_exited)
-                return true;
-            *out = (struct host_result){.end = HOST_EXITED, .code = proxy->code};
-            return false;
+            return !proxy->has_exited;
         }
         report_panic(m);
-        break;
+        return false;
     case KVM_EXIT_INTR:
         return true;
     default:
@@ -77,59 +49,48 @@ static bool serve_exit(const struct machine *m, struct proxy *proxy, struct host
                                         ? run->internal.suberror
                                     : run->exit_reason == KVM_EXIT_MMIO ? run->mmio.phys_addr
                                                                         : 0));
-        break;
+        return false;
     }
-    *out = (struct host_result){.end = HOST_KILLED, .code = SIGSEGV};
-    return false;
 }
 
-static bool run_machine(const struct machine *m, struct proxy *proxy, struct host_result *out,
-                        struct err *err)
+/* child_become: the process around a machine. It makes the machine, gives up everything but the
+ * calls of the table, and runs it. */
+_Noreturn static void become_machine(const struct child_plan *plan)
 {
+    struct machine machine;
+    struct proxy proxy;
+    struct err err;
+
+    child_arrange(plan);
+    if (!child_send_listener(-1))
+        child_fail("cannot reach the loader", errno);
+    if (!machine_new(shim_path, IMAGE_FD, MEMORY_SIZE, &machine, &err) ||
+        !proxy_new(machine_block(&machine), &proxy, &err))
+        child_fail(err.msg, err.code == ERR_IO ? (int)err.at : 0);
+    (void)close(IMAGE_FD);
+    int number = machine_filter_install(machine.vcpu);
+    if (number != 0)
+        child_fail("cannot install the sandbox", number);
+    (void)close(REPORT_FD);
     for (;;) {
-        int result = ioctl(m->vcpu, KVM_RUN, 0);
-        if (is_late) {
-            *out = (struct host_result){.end = HOST_TIMED_OUT};
-            return true;
-        }
-        if (result != 0 && errno != EINTR)
-            return err_set(err, ERR_IO, "cannot run the machine", (uint64_t)errno);
-        if (result == 0 && !serve_exit(m, proxy, out))
-            return true;
-        if (is_late) {
-            *out = (struct host_result){.end = HOST_TIMED_OUT};
-            return true;
-        }
+        if (ioctl(machine.vcpu, KVM_RUN, 0) != 0 && errno != EINTR)
+            _exit(127);
+        if (!serve_exit(&machine, &proxy))
+            break;
     }
+    if (proxy.has_exited)
+        _exit(proxy.code);
+    __builtin_trap(); /* as a process that has crashed */
 }
 
 static bool kvm_run_keep(const struct host_request *request, struct host_result *out,
                          struct err *err)
 {
-    struct supervisor supervisor = {.listener = -1,
-                                    .boot_socket = -1,
-                                    .on_phase = request->on_phase,
-                                    .context = request->context};
-    struct proxy proxy = {.descriptors = NULL};
-    struct machine machine;
     struct arena arena;
-    const char *shim;
 
     arena_init(&arena, arena_heap, SIZE_MAX);
-    /* a broken connection is an error of the write, as everywhere in the keep */
-    (void)signal(SIGPIPE, SIG_IGN);
-    bool ok = host_image_path(SHIM, &arena, &shim, err);
-    machine = (struct machine){.kvm = -1, .vm = -1, .vcpu = -1};
-    ok = ok && machine_new(shim, request->keep_image, MEMORY_SIZE, &machine, err) &&
-         proxy_new(machine_block(&machine), request->boot_file, &supervisor, &proxy, err);
-    if (ok) {
-        running = machine.run;
-        set_alarm(request->timeout_ms);
-        ok = run_machine(&machine, &proxy, out, err);
-        running = NULL;
-    }
-    proxy_free(&proxy);
-    machine_done(&machine);
+    bool ok = host_image_path(SHIM, &arena, &shim_path, err) &&
+              child_run(request, become_machine, false, out, err);
     arena_done(&arena);
     return ok;
 }

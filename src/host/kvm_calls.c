@@ -30,10 +30,9 @@ struct request {
 
 /* ---- descriptors ---- */
 
-bool proxy_new(struct block *block, int boot_file, const struct supervisor *supervisor,
-               struct proxy *out, struct err *err)
+bool proxy_new(struct block *block, struct proxy *out, struct err *err)
 {
-    *out = (struct proxy){.block = block, .supervisor = supervisor};
+    *out = (struct proxy){.block = block};
     out->descriptors = malloc(DESCRIPTORS_MAX * sizeof *out->descriptors);
     if (out->descriptors == NULL)
         return err_set(err, ERR_MEMORY, "no memory for descriptors", ERR_NO_AT);
@@ -41,19 +40,8 @@ bool proxy_new(struct block *block, int boot_file, const struct supervisor *supe
     for (int i = 0; i < 3; i++)
         out->descriptors[i] = i;
     out->descriptors[BOOT_SOCKET] = -1; /* keep calls come as calls */
-    out->descriptors[BOOT_FILE] = dup(boot_file);
-    return out->descriptors[BOOT_FILE] >= 0 ||
-           err_set(err, ERR_IO, "no descriptor", (uint64_t)errno);
-}
-
-void proxy_free(struct proxy *proxy)
-{
-    for (size_t i = 3; i < proxy->count && proxy->descriptors != NULL; i++) {
-        if (proxy->descriptors[i] >= 0)
-            (void)close(proxy->descriptors[i]);
-    }
-    free(proxy->descriptors);
-    proxy->descriptors = NULL;
+    out->descriptors[BOOT_FILE] = BOOT_FILE;
+    return true;
 }
 
 static int fd_of(const struct proxy *p, uint64_t number)
@@ -134,12 +122,6 @@ static bool take_arg(const struct proxy *p, struct request *r, unsigned i)
             memcpy(&bytes, size, sizeof bytes);
         return take_memory(p, r, i, bytes);
     }
-    case CALL_ARG_MASK:
-        return (value & ~n) == 0;
-    case CALL_ARG_IS:
-        return (uint32_t)value == (uint32_t)n;
-    case CALL_ARG_EITHER:
-        return value == n || value == (uint64_t)arg->other;
     default:
         return true;
     }
@@ -215,6 +197,28 @@ static int64_t call_with_descriptor(struct proxy *p, struct request *r)
     }
 }
 
+/* A keep call, which the loader answers: we have given up the means for it. */
+static int64_t ask_loader(uint64_t number, uint64_t value, struct bytes in, void *out, size_t space)
+{
+    const struct keep_request request = {.number = (uint32_t)number,
+                                         .size = (uint32_t)in.size,
+                                         .value = (uint32_t)value,
+                                         .space = (uint32_t)space};
+    struct keep_reply reply;
+    struct err err;
+    size_t got;
+
+    if (in.size > KEEP_MESSAGE_MAX || space > UINT32_MAX)
+        return -EMSGSIZE;
+    if (!os_write_fd(BOOT_SOCKET, bytes_from(&request, sizeof request), &err) ||
+        !os_write_fd(BOOT_SOCKET, in, &err) ||
+        !os_read_exactly(BOOT_SOCKET, &reply, sizeof reply, &got, &err) || got != sizeof reply ||
+        reply.size > space || !os_read_exactly(BOOT_SOCKET, out, reply.size, &got, &err) ||
+        got != reply.size)
+        return -EIO;
+    return reply.result;
+}
+
 static int64_t make(struct proxy *p, struct request *r)
 {
     const uint64_t *a = r->args;
@@ -239,13 +243,12 @@ static int64_t make(struct proxy *p, struct request *r)
         return fd < 0 ? -errno : give(p, fd);
     case KEEP_CALL_ATTEST:
     case KEEP_CALL_RESOLVE:
-        return supervisor_call(p->supervisor, r->number, 0, bytes_from(r->memory[0], (size_t)a[1]),
-                               r->memory[2], (size_t)a[3]);
+        return ask_loader(r->number, 0, bytes_from(r->memory[0], (size_t)a[1]), r->memory[2],
+                          (size_t)a[3]);
     case KEEP_CALL_LOG:
-        return supervisor_call(p->supervisor, r->number, a[0],
-                               bytes_from(r->memory[1], (size_t)a[2]), NULL, 0);
+        return ask_loader(r->number, a[0], bytes_from(r->memory[1], (size_t)a[2]), NULL, 0);
     case KEEP_CALL_PHASE:
-        return supervisor_call(p->supervisor, r->number, a[0], bytes_of(""), NULL, 0);
+        return ask_loader(r->number, a[0], bytes_of(""), NULL, 0);
     default:
         return call_with_descriptor(p, r);
     }
@@ -258,7 +261,7 @@ void proxy_serve(struct proxy *p)
 
     memcpy(r.args, p->block->args, sizeof r.args);
     r.call = call_find(r.number);
-    is_allowed = r.call != NULL && r.call->home != CALL_LOCAL;
+    is_allowed = r.call != NULL && r.call->home != CALL_LOCAL && call_fits(r.call, r.args);
     for (unsigned i = 0; is_allowed && i < 6; i++)
         is_allowed = take_arg(p, &r, i);
     if (!is_allowed)

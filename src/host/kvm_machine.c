@@ -154,14 +154,11 @@ static bool load_shim(struct machine *m, const char *path, uint64_t *entry, stru
     return ok;
 }
 
-static bool load_image(struct machine *m, const char *path, struct err *err)
+static bool load_image(struct machine *m, int image, struct err *err)
 {
-    CLEANUP(os_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
     size_t got;
 
-    if (fd < 0)
-        return io_fail(err, "cannot open the keep's image");
-    if (!os_read_exactly(fd, m->memory + IMAGE_PA, IMAGE_SIZE_MAX, &got, err))
+    if (!os_read_exactly(image, m->memory + IMAGE_PA, IMAGE_SIZE_MAX, &got, err))
         return false;
     if (got == IMAGE_SIZE_MAX)
         return err_set(err, ERR_LIMIT, "the keep's image is larger than, in bytes", IMAGE_SIZE_MAX);
@@ -278,23 +275,18 @@ static bool open_vcpu(struct machine *m, struct err *err)
     return true;
 }
 
-bool machine_new(const char *shim, const char *image, size_t memory_size, struct machine *out,
+bool machine_new(const char *shim, int image, size_t memory_size, struct machine *out,
                  struct err *err)
 {
     uint64_t entry;
 
-    *out = (struct machine){.kvm = -1, .vm = -1, .vcpu = -1, .memory_size = memory_size};
-    return open_vm(out, err) && load_shim(out, shim, &entry, err) && load_image(out, image, err) &&
-           open_vcpu(out, err) && set_cpuid(out, err) && set_registers(out, entry, err);
-}
-
-void machine_done(struct machine *machine)
-{
-    if (machine->run != NULL)
-        (void)munmap(machine->run, machine->run_size);
-    os_closep(&machine->vcpu);
-    os_closep(&machine->vm);
-    os_closep(&machine->kvm);
-    if (machine->memory != NULL)
-        (void)munmap(machine->memory, machine->memory_size);
+    *out = (struct machine){.memory_size = memory_size};
+    bool ok = open_vm(out, err) && load_shim(out, shim, &entry, err) &&
+              load_image(out, image, err) && open_vcpu(out, err) && set_cpuid(out, err) &&
+              set_registers(out, entry, err);
+    if (ok) { /* the processor has what it needs of them */
+        (void)close(out->vm);
+        (void)close(out->kvm);
+    }
+    return ok;
 }

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
@@ -191,9 +192,8 @@ static bool is_enforced(const struct call *call)
     return false;
 }
 
-static void prepare(struct filter *f, int image, uint32_t otherwise)
+static void emit_table(struct filter *f)
 {
-    emit_start(f);
     /* the kernel remembers calls that are always allowed; those that it has to look at come first
      */
     for (int enforced = 1; enforced >= 0; enforced--) {
@@ -202,6 +202,12 @@ static void prepare(struct filter *f, int image, uint32_t otherwise)
                 emit_call(f, calls[i].number, calls[i].args, NULL);
         }
     }
+}
+
+static void prepare(struct filter *f, int image, uint32_t otherwise)
+{
+    emit_start(f);
+    emit_table(f);
     emit_loader(f, image);
     emit_return(f, otherwise);
 }
@@ -241,6 +247,21 @@ int nil_filter_install(int *listener)
     if (errno != EBUSY && errno != EINVAL)
         return errno;
     *listener = -1;
+    return install(&without_listener, 0) == 0 ? 0 : errno;
+}
+
+int machine_filter_install(int vcpu)
+{
+    const struct call_arg run[6] = {{.kind = CALL_ARG_IS, .value = vcpu},
+                                    {.kind = CALL_ARG_IS, .value = KVM_RUN},
+                                    {.kind = CALL_ARG_IS, .value = 0}};
+
+    emit_start(&without_listener);
+    emit_call(&without_listener, SYS_ioctl, run, NULL);
+    emit_table(&without_listener);
+    emit_return(&without_listener, SECCOMP_RET_ERRNO | ENOSYS);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return errno;
     return install(&without_listener, 0) == 0 ? 0 : errno;
 }
 

@@ -320,23 +320,6 @@ static int64_t serve_message(const struct supervisor *s, const struct keep_reque
     }
 }
 
-int64_t supervisor_call(const struct supervisor *s, uint64_t number, uint64_t value,
-                        struct bytes in, void *out, size_t space)
-{
-    struct keep_request request = {
-        .number = (uint32_t)number, .value = (uint32_t)value, .space = (uint32_t)space};
-    static uint8_t answer[KEEP_MESSAGE_MAX];
-
-    if (in.size > KEEP_MESSAGE_MAX)
-        return -EMSGSIZE;
-    int64_t result = serve_message(s, &request, in, answer);
-    if (result > (int64_t)space)
-        return -EMSGSIZE;
-    if (result > 0)
-        memcpy(out, answer, (size_t)result);
-    return result;
-}
-
 /* Takes one message and answers it; false when the socket is of no more use. */
 static bool message_run(const struct supervisor *s)
 {

@@ -89,3 +89,28 @@ const struct call *call_find(uint64_t number)
     }
     return NULL;
 }
+
+/* An int's upper half the kernel does not look at, where the number is negative. */
+static bool arg_fits(const struct call_arg *arg, uint64_t value)
+{
+    switch (arg->kind) {
+    case CALL_ARG_MASK:
+        return (value & ~(uint64_t)arg->value) == 0;
+    case CALL_ARG_IS:
+        return arg->value < 0 ? (uint32_t)value == (uint32_t)arg->value
+                              : value == (uint64_t)arg->value;
+    case CALL_ARG_EITHER:
+        return value == (uint64_t)arg->value || value == (uint64_t)arg->other;
+    default:
+        return true;
+    }
+}
+
+bool call_fits(const struct call *call, const uint64_t args[6])
+{
+    for (unsigned i = 0; i < 6; i++) {
+        if (!arg_fits(&call->args[i], args[i]))
+            return false;
+    }
+    return true;
+}

@@ -45,6 +45,9 @@ extern const size_t call_count;
 /* The call of a number; NULL when it is not in the table. */
 const struct call *call_find(uint64_t number);
 
+/* Whether arguments are what the table enforces. */
+bool call_fits(const struct call *call, const uint64_t args[6]);
+
 /* ---- keep calls ----
  *
  * As system calls where a backend delivers them:

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "sallyport/sallyport.h"
 
@@ -99,6 +100,35 @@ static void arguments_refer_to_arguments(void **state)
             ended = calls[i].args[k].kind == CALL_ARG_NONE;
         }
     }
+}
+
+static void arguments_are_held_to_the_table(void **state)
+{
+    const uint64_t good[6] = {0,          4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                              UINT64_MAX, 0};
+    const struct {
+        unsigned at;
+        uint64_t value;
+        bool fits;
+    } cases[] = {{0, 77, true},
+                 {2, PROT_EXEC, false},
+                 {2, UINT64_C(1) << 32, false},
+                 {3, MAP_SHARED | MAP_ANONYMOUS, false},
+                 {4, UINT32_MAX, true}, /* an int */
+                 {4, 0, false},
+                 {5, 4096, false},
+                 {5, UINT64_C(1) << 63, false}};
+    const uint64_t clocks[][6] = {{CLOCK_REALTIME}, {CLOCK_MONOTONIC}, {2}, {UINT64_C(1) << 32}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        uint64_t args[6];
+        memcpy(args, good, sizeof args);
+        args[cases[i].at] = cases[i].value;
+        assert_int_equal(call_fits(call_find(SYS_mmap), args), cases[i].fits);
+    }
+    for (size_t i = 0; i < COUNT_OF(clocks); i++)
+        assert_int_equal(call_fits(call_find(SYS_clock_gettime), clocks[i]), i < 2);
 }
 
 static void memory_never_becomes_code(void **state)
@@ -286,6 +316,7 @@ int main(void)
         cmocka_unit_test(numbers_are_this_machines),
         cmocka_unit_test(dangerous_calls_are_not_found),
         cmocka_unit_test(arguments_refer_to_arguments),
+        cmocka_unit_test(arguments_are_held_to_the_table),
         cmocka_unit_test(memory_never_becomes_code),
         cmocka_unit_test(sections_survive_a_round_trip),
         cmocka_unit_test(bad_sections_are_refused),

@@ -7,6 +7,7 @@
 #define ERRNO_MAX 4095
 #define EIO 5
 #define ENOSYS 38
+#define EINVAL 22
 #define NOWHERE UINT64_MAX
 /* At once; more is for the next call, as with any read or write. */
 #define TRANSFER_MAX ((uint64_t)256 << 10)
@@ -154,16 +155,17 @@ int64_t proxy_call(uint64_t number, const uint64_t args[6])
 
     for (unsigned i = 0; i < 6; i++)
         t.args[i] = args[i];
-    for (unsigned i = 0; i < 6 && t.call != 0; i++) {
+    bool is_told = t.call == 0 || !call_fits(t.call, args); /* for the log alone */
+    for (unsigned i = 0; i < 6 && !is_told; i++) {
         if (!add_arg(&t, i, args))
-            return -22;
+            return -EINVAL;
     }
     *(volatile uint64_t *)&b->number = number;
     for (unsigned i = 0; i < 6; i++)
         ((volatile uint64_t *)b->args)[i] = t.args[i];
     leave();
     int64_t result = *(volatile int64_t *)&b->result;
-    if (t.call == 0)
+    if (is_told)
         return -ENOSYS;
     if (result < 0)
         return result >= -ERRNO_MAX ? result : -EIO;
