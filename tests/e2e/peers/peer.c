@@ -1,6 +1,9 @@
 /* A workload that talks over TLS that it did not write, for tests:
- *   serve PORT [COUNT]       echoes what comes, to many at once; says who came; ends after COUNT
+ *   serve PORT[,PORT…] [COUNT]
+ *                            echoes what comes, to many at once; says who came; ends after COUNT
  *   call HOST:PORT TEXT      says who answers, sends TEXT, prints what comes back
+ *   ask                      calls each address that is a line of the input, and says how it went
+ *   swap HOST:PORT BYTES     sends so many and reads as many back, both at once, and compares
  *   try HOST:PORT COUNT      calls one after the other, and says how many answered
  *   send PORT BYTES          gives each caller so many bytes from memory
  *   nap MS, spin MS          waits, and computes without a call for about so long; prints the times
@@ -16,6 +19,7 @@
 #include <unistd.h>
 
 #define CLIENTS_MAX 256
+#define LISTENERS_MAX 16
 
 static int fail(const char *what)
 {
@@ -111,32 +115,47 @@ static int echo(nfds_t at)
     return !(c->ended && c->size == 0);
 }
 
-static int serve(const char *port, long count)
+/* Who has come to a listener. With several listeners their ports are told apart. */
+static void take_in(nfds_t at, const char *port)
 {
-    int listener = listen_on(port);
+    int fd = fds[at].revents != 0 && fd_count < CLIENTS_MAX ? accept(fds[at].fd, NULL, NULL) : -1;
+    char word[32];
 
-    if (listener < 0)
-        return fail("listen");
+    if (fd < 0)
+        return;
+    snprintf(word, sizeof word, "%s%scame", port, *port != '\0' ? " " : "");
+    print_peer(word, fd);
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    fds[fd_count] = (struct pollfd){.fd = fd, .events = POLLIN};
+    clients[fd_count++] = calloc(1, sizeof(struct client));
+}
+
+static int serve(char *list, long count)
+{
+    const char *ports[LISTENERS_MAX];
+    nfds_t listeners = 0;
+
+    for (char *port = strtok(list, ","); port != NULL; port = strtok(NULL, ",")) {
+        int listener = listeners < LISTENERS_MAX ? listen_on(port) : -1;
+        if (listener < 0)
+            return fail("listen");
+        ports[listeners] = port;
+        fds[listeners++] = (struct pollfd){.fd = listener, .events = POLLIN};
+    }
     puts("serving");
     fflush(stdout);
-    fds[0] = (struct pollfd){.fd = listener, .events = POLLIN};
-    fd_count = 1;
+    fd_count = listeners;
     while (count != 0) {
         if (poll(fds, fd_count, -1) < 0)
             return fail("poll");
-        for (nfds_t i = fd_count; i-- > 1;) {
+        for (nfds_t i = fd_count; i-- > listeners;) {
             if (fds[i].revents != 0 && !echo(i)) {
                 drop(i);
                 count -= count > 0;
             }
         }
-        int fd = fds[0].revents != 0 && fd_count < CLIENTS_MAX ? accept(listener, NULL, NULL) : -1;
-        if (fd < 0)
-            continue;
-        print_peer("came", fd);
-        fcntl(fd, F_SETFL, O_NONBLOCK);
-        fds[fd_count] = (struct pollfd){.fd = fd, .events = POLLIN};
-        clients[fd_count++] = calloc(1, sizeof(struct client));
+        for (nfds_t i = 0; i < listeners; i++)
+            take_in(i, listeners > 1 ? ports[i] : "");
     }
     return 0;
 }
@@ -161,6 +180,79 @@ static int call(const char *address, const char *text)
     puts("");
     if (got < 0)
         return fail("read");
+    return close(fd) == 0 ? 0 : fail("close");
+}
+
+/* One line of answer to one of input. */
+static void ask_one(const char *address)
+{
+    char buffer[4096];
+    int fd = connect_to(address);
+    ssize_t got = -1;
+
+    if (fd < 0) {
+        printf("refused %s\n", strerror(errno));
+    } else {
+        print_peer("peer", fd);
+        if (write(fd, "a secret", 8) == 8 && shutdown(fd, SHUT_WR) == 0)
+            got = read(fd, buffer, sizeof buffer);
+        printf("got %.*s\n", got < 0 ? 0 : (int)got, buffer);
+        close(fd);
+    }
+    puts("next");
+    fflush(stdout);
+}
+
+static int ask(void)
+{
+    char line[256];
+
+    puts("next");
+    fflush(stdout);
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        ask_one(line);
+    }
+    return 0;
+}
+
+/* The byte at a place of what is sent by swap. */
+static char byte_at(long at)
+{
+    return (char)((unsigned long)at * 2654435761u >> 13);
+}
+
+static int swap(const char *address, long bytes)
+{
+    static char data[1 << 16];
+    long sent = 0, got = 0;
+    int fd = connect_to(address);
+
+    if (fd < 0)
+        return fail("connect");
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    while (got < bytes) {
+        struct pollfd one = {.fd = fd, .events = (short)(POLLIN | (sent < bytes ? POLLOUT : 0))};
+        if (poll(&one, 1, -1) < 0)
+            return fail("poll");
+        long step = bytes - sent < (long)sizeof data ? bytes - sent : (long)sizeof data;
+        for (long i = 0; i < step; i++)
+            data[i] = byte_at(sent + i);
+        ssize_t done = step != 0 ? write(fd, data, (size_t)step) : 0;
+        if (done < 0 && errno != EAGAIN)
+            return fail("write");
+        sent += done > 0 ? done : 0;
+        done = read(fd, data, sizeof data);
+        if (done == 0 || (done < 0 && errno != EAGAIN))
+            return fail("read");
+        for (ssize_t i = 0; i < done; i++) {
+            if (data[i] != byte_at(got++)) {
+                printf("wrong at %ld\n", got - 1);
+                return 1;
+            }
+        }
+    }
+    printf("swapped %ld\n", got);
     return close(fd) == 0 ? 0 : fail("close");
 }
 
@@ -231,9 +323,10 @@ static int nap(int ms)
     return 0;
 }
 
+static volatile unsigned long long sum;
+
 static int spin(long long ms)
 {
-    static volatile unsigned long long sum;
     long long end = now_ms(CLOCK_MONOTONIC) + ms;
 
     do {
@@ -270,6 +363,10 @@ int main(int argc, char **argv)
         return serve(argv[2], argc > 3 ? atol(argv[3]) : -1);
     if (strcmp(what, "call") == 0 && argc > 3)
         return call(argv[2], argv[3]);
+    if (strcmp(what, "ask") == 0)
+        return ask();
+    if (strcmp(what, "swap") == 0 && argc > 3)
+        return swap(argv[2], atol(argv[3]));
     if (strcmp(what, "try") == 0 && argc > 3)
         return try_calls(argv[2], atol(argv[3]));
     if (strcmp(what, "send") == 0 && argc > 3)
