@@ -5,15 +5,21 @@ Everything here is told exactly what it gets: the alert, or the end, and the dat
 import base64
 import contextlib
 import dataclasses
+import errno
 import hashlib
+import os
 import pathlib
 import re
+import select
+import selectors
 import socket
 import ssl
+import struct
 import subprocess
 import time
 
 SECRET = b"a secret"
+NOBODY = object()  # who has no certificate
 PATIENCE = 20  # seconds for what is to happen at once; machines are slow when they are busy
 
 
@@ -219,8 +225,8 @@ class Party:
         self.sock, self.into, self.out = sock, ssl.MemoryBIO(), ssl.MemoryBIO()
         sock.settimeout(PATIENCE)
         self.tls = of.wrap_bio(self.into, self.out, **options)
-        self.is_over = False  # the other side has sent its last
         self.alert = None
+        self.dribbles = False  # sends byte by byte
 
     @property
     def address(self):
@@ -231,8 +237,12 @@ class Party:
 
     def flush(self):
         """Sends what waits. Who has been cut off notices when it reads."""
+        data = self.out.read()
         with contextlib.suppress(OSError):
-            self.sock.sendall(self.out.read())
+            for at in range(len(data) if self.dribbles else 0):
+                self.sock.sendall(data[at:at + 1])
+            if not self.dribbles:
+                self.sock.sendall(data)
 
     def fill(self):
         """Waits for bytes, or the end."""
@@ -240,7 +250,6 @@ class Party:
             got = self.sock.recv(1 << 16)
         except ConnectionResetError:
             got = b""
-        self.is_over = not got
         if got:
             self.into.write(got)
         else:
@@ -258,7 +267,14 @@ class Party:
                 return None
             except ssl.SSLError as error:
                 self.alert = alert_of(error)
+                self.flush()  # what this side has to say about it
                 return None
+
+    def first_flight(self):
+        """What a client says first; it is not sent."""
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self.tls.do_handshake()
+        return self.out.read()
 
     def shake(self):
         """The handshake, as far as this side can tell; what it sends last still waits in self.out."""
@@ -283,6 +299,29 @@ class Party:
                 break
             got += more
         return got
+
+    def swap(self, data):
+        """Sends data, and reads what comes, both at once: as much as was sent, or until the end."""
+        sent, waiting = 0, b""
+        self.sock.setblocking(False)
+        parts = []
+        size = 0
+        end = time.monotonic() + 3 * PATIENCE
+        while size < len(data):
+            assert time.monotonic() < end
+            if not waiting and sent < len(data):
+                sent += self.tls.write(data[sent:sent + 65536])
+            waiting += self.out.read()
+            readable, writable, _ = select.select([self.sock], [self.sock] if waiting else [], [], PATIENCE)
+            if writable:
+                waiting = waiting[self.sock.send(waiting):]
+            if readable:
+                self.fill()
+            with contextlib.suppress(ssl.SSLWantReadError):
+                while got := self.tls.read(1 << 16):
+                    parts.append(got)
+                    size += len(got)
+        return b"".join(parts)
 
     def end(self):
         """close_notify."""
@@ -330,7 +369,10 @@ class Server:
         self.sock.settimeout(PATIENCE)
         self.port = self.sock.getsockname()[1]
 
-    def close(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self.sock.close()
 
     def meet(self, identity, roots=None, change=None):
@@ -350,15 +392,142 @@ class Server:
                     party.end()
             return Visit("127.0.0.1:%d" % self.port, heard, party.alert)
 
-    def meet_raw(self, data, seconds=PATIENCE):
-        """Takes the next call and sends bytes, which are no TLS; what comes until the end."""
+    def meet_raw(self, data, ends=False):
+        """Takes the next call and sends bytes, which are no TLS, and its end if so; what comes until the end."""
         sock, _ = self.sock.accept()
         with contextlib.closing(sock):
-            sock.settimeout(seconds)
+            sock.settimeout(PATIENCE)
             heard = b""
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(ConnectionResetError, BrokenPipeError):
                 heard += sock.recv(1 << 16)
                 sock.sendall(data)
+                if ends:
+                    end_half(sock)
                 while more := sock.recv(1 << 16):
                     heard += more
             return heard
+
+    def meet_and_cut(self, identity, at):
+        """Takes the next call, answers with so many bytes of the first flight and ends; what came, and how large the
+        flight was."""
+        sock, _ = self.sock.accept()
+        party = Party(sock, context(True, identity), server_side=True)
+        with contextlib.closing(sock):
+            heard = sock.recv(1 << 16)
+            party.into.write(heard)
+            flight = party.first_flight()
+            with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+                sock.sendall(flight[:at])
+                end_half(sock)
+                while more := sock.recv(1 << 16):
+                    heard += more
+            return heard, len(flight)
+
+
+# ---- OpenSSL's own programs ----
+
+@contextlib.contextmanager
+def openssl_server(folder, identity):
+    """s_server, which gives tickets and takes what is sent early; its port."""
+    with Server() as free:
+        port = free.port
+    words = ["-accept", port, "-cert", identity.chain, "-key", identity.key, "-early_data", "-max_early_data", 16384]
+    with subprocess.Popen(["openssl", "s_server", *map(str, words)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL, cwd=folder) as process:
+        try:
+            end = time.monotonic() + PATIENCE
+            while True:
+                with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+                    break
+                assert time.monotonic() < end
+                time.sleep(0.02)
+            yield port
+        finally:
+            process.kill()
+
+
+def openssl_client(*words, data=b"", until=None):
+    """s_client, which says something and then leaves, or leaves when it has heard something; what it printed."""
+    with subprocess.Popen(["openssl", "s_client", *map(str, words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as process:
+        try:
+            for line in data.splitlines(keepends=True):
+                time.sleep(0.1)  # a command is one only when it comes alone
+                process.stdin.write(line)
+                process.stdin.flush()
+            said = b""
+            os.set_blocking(process.stdout.fileno(), False)
+            end = time.monotonic() + (PATIENCE if until is not None else 0.5)
+            while (until is None or until.encode() not in said) and time.monotonic() < end:
+                said += process.stdout.read() or b""
+                time.sleep(0.02)
+            process.stdin.close()
+            os.set_blocking(process.stdout.fileno(), True)
+            return (said + process.stdout.read()).decode(errors="replace")
+        finally:
+            process.kill()
+
+
+# ---- bytes ----
+
+def end_half(sock):
+    """Ends our half, unless the other side has reset all of it."""
+    try:
+        sock.shutdown(socket.SHUT_WR)
+    except OSError as error:
+        if error.errno != errno.ENOTCONN:
+            raise
+
+
+def raw(port, data, reset=False):
+    """Sends bytes and ends, or resets the connection: what came back, and our address."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
+        address = "{}:{}".format(*sock.getsockname())
+        heard = b""
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            sock.sendall(data)
+            if reset:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                return heard, address
+            end_half(sock)
+            while more := sock.recv(1 << 16):
+                heard += more
+        return heard, address
+
+
+class Crowd:
+    """So many connections that send a byte each second, and come again when they are thrown out."""
+
+    def __init__(self, port, count, data):
+        self.port, self.data, self.turns = port, data, 0
+        self.selector = selectors.DefaultSelector()
+        for _ in range(count):
+            self.enter()
+
+    def enter(self):
+        sock = socket.socket()
+        sock.setblocking(False)
+        sock.connect_ex(("127.0.0.1", self.port))
+        self.selector.register(sock, selectors.EVENT_READ, [0])
+
+    def leave(self, key):
+        self.selector.unregister(key.fileobj)
+        key.fileobj.close()
+
+    def turn(self, seconds):
+        """A second: one byte of everybody. Who was thrown out comes again."""
+        self.turns += 1
+        for key in list(self.selector.get_map().values()):
+            with contextlib.suppress(OSError):
+                key.fileobj.send(self.data[key.data[0] % len(self.data):][:1])
+                key.data[0] += 1
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            for key, _ in self.selector.select(left):
+                self.leave(key)
+                self.enter()
+
+    def close(self):
+        for key in list(self.selector.get_map().values()):
+            self.leave(key)
+        self.selector.close()

@@ -4,44 +4,21 @@ What they get is an alert, or the end; the keep says why in one line of its log;
 friends come in as before.
 """
 import contextlib
+import json
+import random
 import re
+import ssl
 import subprocess
 import time
 
 import pytest
 
 import hostile
+import programs
 import world
 from hostile import SECRET, call, visit
-
-HEAD = """steward = "{steward}"
-steward_ca = "steward.pem"
-args = {args}
-[stdin]
-kind = "host"
-[stdout]
-kind = "host"
-[stderr]
-kind = "host"
-[trust]
-simulated = {simulated}
-stewards = ["partner.pem", "silent.pem"]
-anchors = ["anchor.pem"]
-"""
-
-# what an entry of the configuration says; HOST is the registry's
-RULES = {
-    "any": 'peers = "any"',
-    "listed": 'peers = [{ workload = "HOST/alice/chat-client", tags = ["0.1.0", "0.1.1"] }]',
-    "pinned": 'peers = [{ digest = "sha-256:DIGEST" }]',
-    "sgx": 'peers = [{ workload = "HOST/alice/chat-client", technology = ["sgx"] }]',
-    "partner": 'peers = [{ steward = "partner.pem" }]',
-}
-INCOMING = RULES | {
-    "open": "anonymous = true",
-    "mixed": 'anonymous = true\npeers = [{ workload = "HOST/alice/chat-client", tags = ["0.1.0"] }]',
-}
-OUTGOING = RULES | {"anchor": 'server = "anchor.pem"', "web": 'server = "web"'}
+from steward_host import wait_for
+from town import HEAD, Asker, Room, Town
 
 # who comes: the entry, the alert, the reason
 UNKNOWN, BAD, UNWANTED = "unknown_ca", "bad_certificate", "handshake_failure"
@@ -71,204 +48,6 @@ HOSTILE = {
     "wrong technology": ("sgx", UNWANTED, "its technology is not one of those allowed"),
     "wrong Steward": ("partner", UNWANTED, "its Steward is not one of those allowed"),
 }
-SAME_AS = {"wrong digest": "wrong tag", "wrong technology": "friend", "wrong Steward": "friend"}
-FRIENDS = {"sgx": "friend on sgx", "partner": "partner's friend", "anchor": "anchor's server"}
-
-
-def compile_guest(root, name, out):
-    subprocess.run(["clang-14", "--target=wasm32-wasi", "-O2", "-g0", "-Wall", "-Wextra", "-Werror",
-                    root / "tests/e2e/peers" / name, "-o", out], check=True)
-    return out.read_bytes()
-
-
-class Town:
-    """A world with friends and enemies, a keep that serves (the room), and one that calls (the asker)."""
-
-    def __init__(self, build, root, folder):
-        self.build = build
-        self.stack = contextlib.ExitStack()
-        self.world = w = world.World(build, folder)
-        self.stack.callback(w.stop)
-        self.smith = hostile.Smith(folder, w.platforms)
-        self.module = compile_guest(root, "peer.c", folder / "peer.wasm")
-        self.manners = compile_guest(root, "manners.c", folder / "manners.wasm")
-        self.stewards = {name: w.make_steward(name) for name in ("other", "partner", "silent")}
-        for steward in self.stewards.values():
-            self.stack.callback(steward.stop)
-        self.anchor = self.smith.authority("an authority")
-        self.stray = self.smith.authority("another authority")
-        self.ports = {name: world.free_port() for name in INCOMING}
-        self.servers = {name: self.stack.enter_context(contextlib.closing(hostile.Server())) for name in OUTGOING}
-        self.digests, self.who = {}, {}
-        self.publish()
-        self.meet_everybody()
-
-    # ---- packages ----
-
-    def package(self, name, args, entries, module=None, simulated="true", head=HEAD):
-        """A folder with a package whose configuration has these entries."""
-        words = "[" + ", ".join(f'"{word}"' for word in args) + "]"
-        text = head.format(steward="STEWARD", args=words, simulated=simulated) + "\n".join(entries) + "\n"
-        text = text.replace("HOST", self.world.host).replace("DIGEST", self.digests.get("chat-client:0.1.0", ""))
-        text = text.replace("{", "{{").replace("}", "}}").replace("STEWARD", self.world.steward.url)
-        files = {f"{name}.pem": self.world.root_of(steward) for name, steward in self.stewards.items()}
-        files |= {"anchor.pem": self.anchor.chain.read_text()}
-        return self.world.package(name, module or self.module, text, files)
-
-    def publish(self):
-        def put(repository, tag, args, entries):
-            folder = self.package(f"{repository}-{tag}", args, entries)
-            self.digests[f"{repository}:{tag}"] = self.world.publish(f"alice/{repository}/_tag/{tag}", folder)
-
-        def incoming(name):
-            return f"[network.incoming.{self.ports[name]}]\n{INCOMING[name]}"
-
-        def outgoing(name):
-            return f'[network.outgoing."localhost:{self.servers[name].port}"]\n{OUTGOING[name]}'
-
-        room = f"localhost:{self.ports['listed']}"
-        put("chat-client", "0.1.0", ["swap", room, str(16 << 20)],
-            [f'[network.outgoing."{room}"]\npeers = [{{ workload = "HOST/alice/chat-server" }}]'])
-        put("chat-client", "0.2.0", ["call", room, "hello"], [f'[network.outgoing."{room}"]\npeers = "any"'])
-        put("chat-server", "0.1.0", ["serve", ",".join(map(str, self.ports.values()))], map(incoming, INCOMING))
-        put("app", "0.1.0", ["ask"], map(outgoing, OUTGOING))
-
-    def claim(self, slug, steward=None, **options):
-        """A genuine certificate for a package of the registry."""
-        words = [f"slug={self.world.host}/alice/{slug}", f"digest={self.digests[slug]}"]
-        return self.smith.genuine(steward or self.world.steward, *words, **options)
-
-    def meet_everybody(self):
-        """The friends, and the others."""
-        smith, steward, who, client = self.smith, self.world.steward, self.who, "chat-client:0.1.0"
-        ca, local = hostile.ca_of(steward), hostile.LOCALHOST
-        friend = who["friend"] = self.claim(client)
-        who["friend on sgx"] = self.claim(client, technology="sgx")
-        who["partner's friend"] = self.claim(client, self.stewards["partner"])
-        who["silent's friend"] = self.claim(client, self.stewards["silent"])
-        self.stewards["silent"].stop()
-        who["self-signed"] = smith.forge(friend, names=local, without=[friend.certificates[0].identity])
-        who["self-signed keep"] = smith.forge(friend)
-        who["platform"] = smith.genuine(steward)
-        who["anchor's keep"] = smith.forge(friend, self.anchor)
-        who["anchor's server"] = smith.forge(friend, self.anchor, names=local)
-        who["anchor's other server"] = smith.forge(friend, self.anchor, names=hostile.ELSEWHERE)
-        who["anchor's expired server"] = smith.forge(friend, self.anchor, names=local, end=-60)
-        who["anchor's client"] = smith.forge(friend, self.anchor, names=local, usage=hostile.ONLY_CLIENTS)
-        who["stray server"] = smith.forge(friend, self.stray, names=local)
-        who["other Steward's"] = other = self.claim(client, self.stewards["other"])
-        who["other Steward's with our root"] = smith.with_chain(other, *other.certificates[:2], *friend.certificates[1:])
-        who["keep's child"] = smith.forge(friend, friend)
-        who["expired"] = smith.forge(friend, ca, end=-60)
-        who["not yet valid"] = smith.forge(friend, ca, begin=1800)
-        who["revoked"] = self.claim(client)
-        self.revoke(who["revoked"])
-        who["for servers only"] = smith.forge(friend, ca, usage=hostile.ONLY_SERVERS)
-        who["for clients only"] = smith.forge(friend, ca, usage=hostile.ONLY_CLIENTS)
-        who["another name"] = smith.forge(friend, ca, names=hostile.uri(
-            f"spiffe://example.org/simulated/keep/local/sha-256/{self.digests[client]}"))
-        who["no list"] = smith.forge(friend, ca, without=[hostile.CRL])
-        who["RSA"] = smith.forge(friend, ca, key=smith.new_key("-algorithm", "RSA"))
-        who["another key"] = smith.with_another_key(friend)
-        who["wrong workload"] = self.claim("app:0.1.0")
-        who["wrong tag"] = self.claim("chat-client:0.2.0")
-        who["local"] = smith.genuine(steward, f"digest={self.digests[client]}")
-        for name, same in SAME_AS.items():
-            who[name] = who[same]
-
-    def revoke(self, identity):
-        serial = identity.certificates[0].serial
-        self.world.steward.broch("revoke", "--serial", f"{serial:032x}", "--reason", "a test")
-
-    # ---- keeps ----
-
-    def start(self, slug, *words):
-        """A keep with a package of the registry, or of a folder."""
-        deploy = self.world.deploy_words(f"alice/{slug}") if isinstance(slug, str) else [slug]
-        return self.stack.enter_context(world.running(self.world.testhost(*words), *deploy))
-
-    def friend_of(self, door):
-        return self.who[FRIENDS.get(door, "friend")]
-
-
-class Room:
-    """A keep that serves at several ports, by their entries' names."""
-
-    def __init__(self, town, keep, ports):
-        self.town, self.keep, self.ports = town, keep, ports
-        keep.wait_for("serving")
-
-    def came(self, door):
-        """Who came to a port so far, as the workload saw it."""
-        return re.findall(rf"^(?:{self.ports[door]} )?came (.*)$", self.keep.look().out, re.MULTILINE)
-
-    def reasons(self, address):
-        """Waits for what the log says of a peer: the reasons, one of each line."""
-        self.keep.wait_for(f"peer={re.escape(address)} ")
-        return re.findall(rf'peer={re.escape(address)} reason="?(.*?)"?(?: workload=.*)?$', self.keep.err, re.MULTILINE)
-
-    def greet(self, door, who=None):
-        """A friend comes, says something and hears it; how long that took."""
-        before, count = time.monotonic(), len(self.came(door))
-        seen = visit(self.ports[door], who or self.town.friend_of(door), is_friend=True)
-        assert (seen.heard, seen.alert) == (SECRET, None), self.keep.look().err
-        assert len(self.came(door)) == count + 1
-        return time.monotonic() - before
-
-    def refuses(self, door, who, alert, reason, **options):
-        """Somebody comes in vain."""
-        count = len(self.came(door))
-        seen = visit(self.ports[door], who, **options)
-        assert (seen.alert, seen.heard) == (alert, b""), self.keep.look().err
-        assert self.reasons(seen.address) == [reason]
-        assert len(self.came(door)) == count
-        self.greet(door)
-
-
-class Asker:
-    """A keep that calls whom it is told to."""
-
-    def __init__(self, town, keep):
-        self.town, self.keep, self.at, self.seen = town, keep, 0, 0
-        self.answer()
-
-    def begin(self, server):
-        self.keep.look()
-        self.seen = len(self.keep.err)
-        self.keep.say(f"localhost:{server.port}\n")
-
-    def answer(self):
-        """What the workload says of its call."""
-        end = time.monotonic() + hostile.PATIENCE
-        while "next\n" not in self.keep.look().out[self.at:]:
-            assert time.monotonic() < end and self.keep.process.poll() is None, self.keep.err
-            time.sleep(0.01)
-        text, _, _ = self.keep.out[self.at:].partition("next\n")
-        self.at += len(text) + len("next\n")
-        return text
-
-    def ask(self, server, identity, **options):
-        """Calls a server that has this certificate: how it went there, and here."""
-        self.begin(server)
-        seen = server.meet(identity, **options)
-        return seen, self.answer()
-
-    def reasons(self):
-        """What the log says of the last call."""
-        return re.findall(r'peer=\S+ reason="?(.*?)"?(?: workload=.*)?$', self.keep.look().err[self.seen:], re.MULTILINE)
-
-    def befriends(self, door):
-        server = self.town.servers[door]
-        seen, answer = self.ask(server, self.town.friend_of(door), roots=self.town.world.roots)
-        assert (seen.heard, seen.alert) == (SECRET, None), self.keep.look().err
-        assert f"got {SECRET.decode().upper()}\n" in answer and self.reasons() == []
-        return answer
-
-    def refuses(self, door, who, alert, reason, **options):
-        seen, answer = self.ask(self.town.servers[door], who, **options)
-        assert (seen.alert, seen.heard) == (alert, b""), self.keep.look().err
-        assert re.match("refused ", answer) and self.reasons() == [reason]
-        self.befriends(door)
 
 
 @pytest.fixture(scope="module")
@@ -304,3 +83,448 @@ def test_a_hostile_server(town, asker, name):
 
 def test_a_client_without_a_certificate(room):
     room.refuses("any", None, "certificate_required", "the client presented no valid certificate")
+
+
+# ---- entries ----
+
+@pytest.mark.parametrize("door", ["listed", "pinned", "sgx", "partner"])
+def test_who_is_wanted_comes_in(room, asker, door):
+    """And is told apart: the workload sees who it is."""
+    room.greet(door)
+    assert json.loads(room.came(door)[-1])["technology"] == ("sgx" if door == "sgx" else "snp")
+    asker.befriends(door)
+
+
+ORDINARY = {  # servers with certificates of an authority, at entries for ordinary servers
+    "anchor's other server": ("anchor", BAD, "the server's certificate is for another name"),
+    "anchor's expired server": ("anchor", "certificate_expired", "the server's certificate has expired"),
+    "anchor's client": ("anchor", BAD, "the server's certificate cannot be believed"),
+    "stray server": ("anchor", UNKNOWN, "no authority that is believed vouches for the server"),
+    "friend": ("anchor", UNKNOWN, "no authority that is believed vouches for the server"),
+    "self-signed": ("anchor", UNKNOWN, "no authority that is believed vouches for the server"),
+    "another key": ("anchor", UNKNOWN, "no authority that is believed vouches for the server"),
+}
+
+
+@pytest.mark.parametrize("name", ORDINARY)
+def test_an_ordinary_server_that_is_not_believed(town, asker, name):
+    door, alert, reason = ORDINARY[name]
+    asker.refuses(door, town.who[name], alert, reason)
+
+
+def test_an_anchors_server_with_a_keeps_extension_is_an_ordinary_server(asker):
+    assert 'peer {"kind":"anonymous"}\n' in asker.befriends("anchor")
+
+
+@pytest.mark.parametrize("name", ["anchor's server", "anchor's keep"])
+def test_an_anchors_keep_is_none_where_peers_are_wanted(town, room, asker, name):
+    reasons = {"anchor's server": (BAD, NO_PROFILE), "anchor's keep": (UNKNOWN, STRANGER)}[name]
+    for door in ("any", "listed"):
+        room.refuses(door, town.who[name], *reasons)
+        asker.refuses(door, town.who[name], *reasons)
+
+
+def test_the_web_does_not_vouch_for_authorities_of_this_place(town, asker):
+    server = town.servers["web"]
+    for name in ("stray server", "friend", "self-signed"):
+        seen, answer = asker.ask(server, town.who[name])
+        assert (seen.alert, seen.heard) == (UNKNOWN, b"") and answer.startswith("refused ")
+        assert asker.reasons() == ["no authority that is believed vouches for the server"]
+    # [trust] anchors are believed at every entry for ordinary servers
+    seen, answer = asker.ask(server, town.who["anchor's server"])
+    assert seen.heard == SECRET and 'peer {"kind":"anonymous"}\n' in answer
+
+
+def test_everybody_may_come_where_anonymous_peers_may(town, room):
+    """But for those who have a keep's certificate that says that they may not, and platforms."""
+    anonymous = ["self-signed", "self-signed keep", "anchor's keep", "other Steward's", "expired", "revoked", "RSA"]
+    for door in ("open", "mixed"):
+        for who in [None, *anonymous]:
+            room.greet(door, town.who[who] if who else hostile.NOBODY)
+            assert json.loads(room.came(door)[-1]) == {"kind": "anonymous"}
+        room.greet(door)
+        assert json.loads(room.came(door)[-1])["kind"] == "keep"
+        room.refuses(door, town.who["another key"], "decrypt_error", "bad signature")
+        room.refuses(door, town.who["platform"], *HOSTILE["platform"][1:])
+    room.refuses("mixed", town.who["wrong tag"], *HOSTILE["wrong tag"][1:])
+    room.greet("mixed")
+
+
+def test_simulated_keeps_where_they_are_not_allowed(town):
+    """In both directions, of a package that does not say `simulated = true`."""
+    port, server = world.free_port(), town.servers["any"]
+    folder = town.package("strict-room", ["serve", port], [f'[network.incoming.{port}]\npeers = "any"'],
+                          simulated="false")
+    reason = "the peer runs on a simulated platform"
+    with town.run(folder) as keep:
+        strict = Room(town, keep, {"any": port})
+        seen = visit(port, town.who["friend"])
+        assert (seen.alert, seen.heard) == (UNWANTED, b"") and strict.reasons(seen.address) == [reason]
+        assert strict.came("any") == []
+    folder = town.package("strict-asker", ["ask"], [f'[network.outgoing."localhost:{server.port}"]\npeers = "any"'],
+                          simulated="false")
+    with town.run(folder) as keep:
+        strict = Asker(town, keep)
+        seen, answer = strict.ask(server, town.who["friend"])
+        assert (seen.alert, seen.heard) == (UNWANTED, b"") and strict.reasons() == [reason]
+        assert answer.startswith("refused ")
+
+
+# ---- TLS ----
+
+def speaks(oldest, newest):
+    """Makes a side speak these versions of TLS, of old ones with what is weak in them."""
+    def change(context):
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version, context.maximum_version = oldest, newest
+    return change
+
+
+@pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1", "TLSv1_2"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_old_versions(town, room, asker, version):
+    """There is no renegotiation either: TLS 1.3 has none, and nothing else is spoken."""
+    change = speaks(ssl.TLSVersion.TLSv1, ssl.TLSVersion[version])
+    room.refuses("any", town.who["friend"], "protocol_version", "unsupported protocol", change=change)
+    # the server finds out first, and says so
+    asker.refuses("any", town.who["friend"], None, "tlsv1 alert protocol version", change=change)
+
+
+def test_a_server_that_answers_with_an_old_version(town, asker):
+    hello = bytes.fromhex("160303002c0200002803030102030405060708091011121314151617181920212223242526272829303132"
+                          "00c02b000000")
+    asker.begin(town.servers["any"])
+    heard = town.servers["any"].meet_raw(hello)
+    assert heard[-2:] == bytes([2, 70])  # protocol_version
+    assert asker.answer().startswith("refused ") and asker.reasons() == ["unsupported protocol"]
+    asker.befriends("any")
+
+
+def test_tickets_are_neither_given_nor_taken(town, room, tmp_path):
+    with contextlib.closing(call(room.ports["any"], town.who["friend"])) as first:
+        assert first.shake()
+        first.say(SECRET)
+        assert first.hear(len(SECRET)) == SECRET and not first.tls.session.has_ticket
+    friend = town.who["friend"]
+    words = ["-connect", f"localhost:{room.ports['any']}", "-cert", friend.chain, "-cert_chain", friend.chain,
+             "-key", friend.key]
+    # once more with a session of somebody else's, who gave tickets and took what was sent early
+    other = hostile.openssl_server(tmp_path, town.who["self-signed"])
+    with other as port:
+        hostile.openssl_client("-connect", f"localhost:{port}", "-sess_out", tmp_path / "session")
+    assert (tmp_path / "session").exists()
+    (tmp_path / "early").write_bytes(b"too early")
+    count = len(room.came("any"))
+    said = hostile.openssl_client(*words, "-sess_in", tmp_path / "session", "-sess_out", tmp_path / "ours")
+    assert "Reused" not in said and "New, TLSv1.3" in said and not (tmp_path / "ours").exists()
+    assert len(room.came("any")) == count + 1
+    said = hostile.openssl_client(*words, "-sess_in", tmp_path / "session", "-early_data", tmp_path / "early")
+    assert "Early data was accepted" not in said and "too early" not in said
+    room.greet("any")
+
+
+def test_keys_are_changed_when_a_peer_wants_it(town, room):
+    friend = town.who["friend"]
+    said = hostile.openssl_client("-connect", f"localhost:{room.ports['any']}", "-cert", friend.chain, "-cert_chain",
+                                  friend.chain, "-key", friend.key, data=b"k\nK\nstill here\n", until="still here")
+    assert "KEYUPDATE" in said and "Secure Renegotiation IS NOT supported" in said
+
+
+# ---- what is no TLS, or less than TLS ----
+
+NO_TLS = {"nothing": b"", "garbage": bytes(range(7, 256)) * 40, "HTTP": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+          "a record too long": b"\x16\x03\x01\xff\xff" + bytes(65535), "an alert": b"\x15\x03\x01\x00\x02\x02\x28",
+          "data": b"\x17\x03\x03\x00\x10" + bytes(16), "TLS of the other side": bytes.fromhex("16030300040e000000"),
+          "empty records": b"\x16\x03\x03\x00\x00" * 100, "SSL 2": b"\x80\x2e\x01\x00\x02" + bytes(60)}
+
+
+@pytest.mark.parametrize("what", NO_TLS)
+def test_what_is_no_tls(town, room, asker, what):
+    room.begin()
+    count = len(room.came("any"))
+    heard, address = hostile.raw(room.ports["any"], NO_TLS[what])
+    assert len(heard) <= 7 and heard[:1] in (b"", b"\x15")  # an alert or nothing
+    assert len(room.reasons(address)) == 1 and len(room.came("any")) == count
+    room.greet("any")
+    asker.begin(town.servers["any"])
+    heard = town.servers["any"].meet_raw(NO_TLS[what], ends=True)
+    assert SECRET not in heard and asker.answer().startswith("refused ") and len(asker.reasons()) == 1
+    asker.befriends("any")
+
+
+def test_flights_that_are_cut_anywhere(town, room):
+    """The first flight of a client at each of its bytes, the second at many, by an end and by a reset."""
+    port, count = room.ports["any"], len(room.came("any"))
+    with contextlib.closing(call(port, town.who["friend"])) as party:
+        hello = party.first_flight()
+    before = len(room.keep.look().err)
+    for at in range(len(hello)):
+        hostile.raw(port, hello[:at], reset=at % 2 == 1)
+    cuts = 0
+    with contextlib.closing(call(port, town.who["friend"])) as party:
+        assert party.shake()
+        size = len(party.out.read())
+    for at in range(0, size, max(1, size // 100)):
+        with contextlib.closing(call(port, town.who["friend"])) as party:
+            assert party.shake()
+            party.sock.sendall(party.out.read()[:at])
+            cuts += 1
+    wait_for(lambda: room.keep.look().err[before:].count("no TLS connection") == len(hello) + cuts + 1)
+    assert len(room.came("any")) == count
+    room.greet("any")
+
+
+def test_a_servers_flight_that_is_cut(town, asker):
+    server = town.servers["any"]
+    def cut(at):
+        asker.begin(server)
+        heard, size = server.meet_and_cut(town.who["friend"], at)
+        answer = asker.answer()
+        assert SECRET not in heard and answer.startswith("refused ") and len(asker.reasons()) == 1, answer
+        return size
+    size = cut(0)
+    for at in range(1, size - 1, size // 40):
+        cut(at)
+    asker.befriends("any")
+
+
+def test_flights_that_come_byte_by_byte(town, room):
+    with contextlib.closing(call(room.ports["any"], town.who["friend"])) as party:
+        party.dribbles = True
+        assert party.shake()
+        party.say(SECRET)
+        assert party.hear(len(SECRET)) == SECRET
+
+
+# ---- crowds ----
+
+def test_ten_thousand_strangers(build, town, room, record_property):
+    """Who have no certificate, or one that nobody vouches for: memory stays flat, and the room open."""
+    pid = programs.keep_of(room.keep.process.pid)
+    stranger = town.who["self-signed keep"]
+    def crowd(count, *words):
+        done = subprocess.run([build / "tests/e2e/peers/crowd", str(room.ports["any"]), str(count), "32", *words],
+                              capture_output=True, text=True, timeout=100, check=False)
+        assert done.stdout == f"{count} refused, 0 cut off, 0 told something\n", done.stdout + done.stderr
+    crowd(500)
+    crowd(500, stranger.chain, stranger.key)
+    count, before, began = len(room.came("any")), programs.resident_kib(pid), time.monotonic()
+    crowd(7000)
+    crowd(3000, stranger.chain, stranger.key)
+    seconds = time.monotonic() - began
+    after = programs.resident_kib(pid)
+    assert after - before < 2048 and programs.descriptor_count(pid) < 64
+    assert len(room.came("any")) == count
+    assert room.greet("any") < 2
+    record_property("detail", f"10,000 handshakes in vain: {10000 / seconds:.0f} a second, memory grew by "
+                              f"{after - before} KiB")
+
+
+# ---- what workloads see ----
+
+PEER_ENTRY = '[network.incoming.{}]\npeers = "any"'
+
+
+@contextlib.contextmanager
+def mannered(town, manner, entry=PEER_ENTRY):
+    """A keep that tries one thing, and the port where it waits for a caller."""
+    port = world.free_port()
+    folder = town.package(f"manner-{manner}", [manner, port], [entry.format(port)], module=town.manners)
+    with town.run(folder) as keep:
+        keep.wait_for("listening")
+        yield keep, port
+
+
+def said(keep, *lines):
+    """Waits until the workload has said all this, and nothing else since it began to listen."""
+    keep.wait_for(re.escape(lines[-1] + "\n") + "$")
+    _, _, text = keep.out.partition("listening\n")
+    assert tuple(text.splitlines()) == lines, keep.err
+    return True
+
+
+def test_a_client_ends_its_half_first(town, room):
+    with contextlib.closing(call(room.ports["any"], town.who["friend"])) as party:
+        assert party.shake()
+        data = bytes(range(256)) * 400
+        party.say(data)
+        party.end()
+        assert party.hear() == data and party.alert is None
+
+
+def test_callers_are_there_when_their_handshake_is_done(town):
+    with mannered(town, "early") as (keep, port):
+        keep.wait_for("waiting")
+        with contextlib.closing(call(port, town.who["friend"])) as party:
+            keep.say("somebody has come\n")
+            keep.wait_for("waiting[^|]*waiting")
+            keep.say("and says something\n")
+            assert party.shake()
+            party.flush()
+            again = "accept: Resource temporarily unavailable"
+            assert said(keep, again, "waiting", "poll: 0", again, "waiting", "poll: 1", "accept: 0", again)
+
+
+def test_a_writer_is_not_held_up(town):
+    with mannered(town, "flood") as (keep, port), contextlib.closing(call(port, town.who["friend"])) as party:
+        assert party.shake()
+        party.flush()
+        keep.wait_for("waiting")
+        keep.say("now it is read\n")
+        got = party.hear()
+        assert said(keep, "stopped: in between Resource temporarily unavailable", "poll: 0", "waiting",
+                    f"written: {8 << 20}")
+        # its arithmetic has 32 bits
+        assert len(got) == 8 << 20 and got[:65536] == bytes((at * 2654435761 & 0xffffffff) >> 13 & 0xff
+                                                            for at in range(65536))
+
+
+def test_a_broken_connection_stays_broken(town):
+    with mannered(town, "again") as (keep, port), contextlib.closing(call(port, town.who["friend"])) as party:
+        assert party.shake()
+        party.flush()
+        keep.wait_for("waiting")
+        party.sock.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))  # a record that nobody has encrypted
+        keep.say("go on\n")
+        assert party.hear() == b"" and party.alert == "bad_record_mac"
+        keep.wait_for("close: 0")
+        assert keep.out.count("read: ") == keep.out.count("write: ") == 3 and not re.search(r"(read|write): \d", keep.out)
+        assert keep.look().err.count("a TLS connection broke") == 1
+
+
+def test_files_of_peers_where_there_are_none(town):
+    folder = town.package("names", ["names"], [], module=town.manners)
+    with town.run(folder) as keep:
+        keep.wait_for(r"/net/peer/con read: (?!0)")
+        lines = keep.out.splitlines()
+        assert lines[:2] == ["/net/peer/con read: ", "/net/peer/lis read: "]
+        assert [line.partition(": ")[2] for line in lines[2:9]] == ["No such file or directory"] * 7
+        assert not any(re.search(r"read: [{0-9]", line) for line in lines)
+
+
+def test_peers_are_listed_in_their_order(town):
+    """Each once; what nobody asked for is not lost, and the end is an end of file."""
+    port = world.free_port()
+    folder = town.package("queue", ["queue", port], [f"[network.incoming.{port}]\nanonymous = true"])
+    with town.run(folder) as keep:
+        keep.wait_for("serving")
+        addresses = []
+        for who in (town.who["friend"], None):
+            with contextlib.closing(call(port, who)) as party:
+                assert party.shake()
+                party.flush()
+                addresses.append(party.address)
+                time.sleep(0.2)  # so that they are accepted one after the other
+        keep.wait_for("next \n")
+        first, second = [json.loads(text) for text in re.findall(r"^next (\{.*)$", keep.out, re.MULTILINE)]
+        assert first["addr"] == addresses[0] and first["peer"]["kind"] == "keep"
+        assert second == {"addr": addresses[1], "peer": {"kind": "anonymous"}}
+
+
+def test_much_goes_both_ways_at_once(town, room):
+    """Sixteen mebibytes each way, between keeps and with OpenSSL, each byte compared."""
+    deploy = town.world.deploy_words("alice/chat-client:0.1.0")
+    done = town.world.testhost().run(*deploy)
+    assert (done.returncode, done.stdout) == (0, f"swapped {16 << 20}\n"), done.stderr
+    data = random.Random(1).randbytes(16 << 20)
+    with contextlib.closing(call(room.ports["any"], town.who["friend"])) as party:
+        assert party.shake()
+        assert party.swap(data) == data
+
+
+# ---- Enarx.toml, local packages, packages without a Steward ----
+
+def test_enarxs_configuration_lets_the_program_decide(town):
+    """Any peer reaches it, and it sees who each is."""
+    port = world.free_port()
+    folder = town.package("enarx", ["serve", port], [])
+    (folder / "Keep.toml").rename(folder / "Enarx.toml")
+    with town.run(folder) as keep:
+        room = Room(town, keep, {"any": port})
+        kinds = {"friend": "keep", "local": "local", "wrong workload": "keep", "expired": "anonymous",
+                 "revoked": "anonymous", "self-signed": "anonymous", "other Steward's": "anonymous"}
+        room.greet("any", hostile.NOBODY)
+        for who, kind in kinds.items():
+            room.greet("any", town.who[who])
+            assert json.loads(room.came("any")[-1])["kind"] == kind, who
+        room.refuses("any", town.who["another key"], "decrypt_error", "bad signature")
+        room.refuses("any", town.who["platform"], *HOSTILE["platform"][1:])
+
+
+def test_a_package_without_a_steward_is_nobody(town, room):
+    """It talks TLS all the same, to those who let anybody in."""
+    def folder(door):
+        address = f"localhost:{room.ports[door]}"
+        head = HEAD.replace('steward = "{steward}"\nsteward_ca = "steward.pem"\n', "")
+        head = head.replace("stewards = [", 'stewards = ["steward.pem", ')
+        return town.package("nobody", ["call", address, "hello"], [f'[network.outgoing."{address}"]\npeers = "any"'],
+                            head=head)
+    done = town.world.testhost().run(folder("open"))
+    assert done.returncode == 0 and "got hello\n" in done.stdout, done.stderr
+    assert json.loads(room.came("open")[-1]) == {"kind": "anonymous"}
+    assert '"kind":"keep","workload":"%s/alice/chat-server:0.1.0"' % town.world.host in done.stdout
+    done = town.world.testhost().run(folder("any"))
+    assert done.returncode == 1 and "got hello" not in done.stdout
+    assert HOSTILE["self-signed"][2] in room.keep.look().err.splitlines()[-1]
+
+
+def test_a_package_of_a_folder_is_local(town, room):
+    address = f"localhost:{room.ports['any']}"
+    folder = town.package("local", ["call", address, "hello"],
+                          [f'[network.outgoing."{address}"]\npeers = [{{ workload = "HOST/alice/chat-server" }}]'])
+    done = town.world.testhost().run(folder)
+    assert done.returncode == 0 and "got hello\n" in done.stdout, done.stderr
+    peer = json.loads(room.came("any")[-1])
+    assert peer["kind"] == "local" and "workload" not in peer
+
+
+# ---- time, and revocation while a keep runs ----
+
+def test_a_connection_ends_with_its_peers_certificate(town, room):
+    """When the time comes, whatever the peer does; also when the program has closed it already."""
+    room.begin()
+    soon = town.smith.forge(town.who["friend"], hostile.ca_of(town.world.steward), end=3)
+    with contextlib.closing(call(room.ports["any"], soon)) as party, mannered(town, "linger") as (keep, port):
+        assert party.shake()
+        party.say(SECRET)
+        assert party.hear(len(SECRET)) == SECRET
+        with contextlib.closing(call(port, soon)) as other:
+            assert other.shake()
+            other.flush()
+            keep.wait_for("close: 0")
+            assert party.hear() == b"" and party.alert is None
+            assert room.reasons(party.address) == [HOSTILE["expired"][2]]
+            keep.say("end\n")
+            began = time.monotonic()
+            assert keep.process.wait(hostile.PATIENCE) == 0 and time.monotonic() - began < 5
+    room.greet("any")
+    room.refuses("any", soon, *HOSTILE["expired"][1:])
+
+
+@contextlib.contextmanager
+def timed_room(town, steward=None):
+    """A keep whose clocks can be set: set_clock(seconds)."""
+    port, clock = world.free_port(), town.world.folder / "clock"
+    clock.write_text("0\n")
+    folder = town.package("timed", ["serve", port], [f'[network.incoming.{port}]\npeers = "any"'], steward=steward)
+    with town.run(folder, "--clock", f"@{clock}") as keep:
+        room = Room(town, keep, {"any": port})
+        yield room, lambda seconds: clock.write_text(f"both:{seconds}\n")
+
+
+def test_who_is_revoked_has_to_go(town):
+    """With the next list, an hour later."""
+    guest = town.claim("chat-client:0.1.0")
+    with timed_room(town) as (room, set_clock), contextlib.closing(call(room.ports["any"], guest)) as party:
+        assert party.shake()
+        party.say(SECRET)
+        assert party.hear(len(SECRET)) == SECRET
+        town.revoke(guest)
+        room.greet("any")
+        party.say(SECRET)
+        assert party.hear(len(SECRET)) == SECRET  # the keep does not know yet
+        set_clock(3700)
+        room.greet("any")
+        assert party.hear() == b""
+        assert room.reasons(party.address) == [HOSTILE["revoked"][2]]
+        room.refuses("any", guest, *HOSTILE["revoked"][1:])
