@@ -44,8 +44,8 @@ uint64_t net_due_ns(const struct net *net)
                 due = deadline_sooner(due, n->deadline);
         }
     }
-    if (net->incoming >= NET_SHAKING_MAX) /* somebody may then be old enough to go */
-        due = deadline_sooner(due, deadline_after(net_now_ns(net), YOUTH_MS));
+    if (net->is_full)
+        due = deadline_sooner(due, (struct deadline){.at_ns = listener_room_ns(net)});
     if (net->recheck_at != INT64_MAX) {
         int64_t left = net->recheck_at - now_s(net);
         due = deadline_sooner(
@@ -86,7 +86,11 @@ bool net_advance(struct net *net)
         net_recheck(net);
         happened = true;
     }
-    return happened || net->incoming >= NET_SHAKING_MAX;
+    if (net->is_full && listener_room_ns(net) <= net_now_ns(net)) {
+        net->is_full = false;
+        happened = true;
+    }
+    return happened;
 }
 
 void net_recheck(struct net *net)

@@ -28,6 +28,7 @@ struct net {
     struct connection *all; /* and those that it has not yet, or no more */
     int64_t recheck_at;     /* seconds since 1970: when a peer may have to go */
     size_t incoming;        /* of listeners, not yet accepted */
+    bool is_full;           /* a listener waits until there is room for one more of them */
     size_t shaking;         /* in a handshake, these or others */
     size_t lingering;       /* closed, with something still to be sent */
     size_t unsent;          /* open, likewise */
@@ -122,6 +123,9 @@ uint64_t net_now_ns(const struct net *net);
 enum vfs_error listener_new(struct net *net, const struct config_rule *rule,
                             const struct net_address *address, uint16_t port,
                             struct vfs_node **out);
+/* When there is room for one more handshake, on the monotonic clock: 0, there is; UINT64_MAX: not
+ * before the program accepts somebody. */
+uint64_t listener_room_ns(const struct net *net);
 
 /* ---- secure.c: TLS, where there is OpenSSL ---- */
 

@@ -45,24 +45,40 @@ static struct connection *advance_all(struct listener *l)
     return open;
 }
 
-/* Room for one more handshake: the oldest goes, unless all are young. */
-static bool make_room(struct net *net)
+static struct connection *oldest_shaking(const struct net *net)
 {
     struct connection *oldest = NULL;
-    uint64_t now = net_now_ns(net);
 
-    if (net->incoming < NET_SHAKING_MAX)
-        return true;
     for (struct connection *n = net->all; n != NULL; n = n->next) {
         if (n->listener != NULL && n->stage == CONNECTION_SHAKING)
-            oldest = n;
+            oldest = n; /* the list has the newest first */
     }
-    if (oldest == NULL || now - oldest->began.at_ns < YOUTH_MS * NS_PER_MS)
-        return false;
+    return oldest;
+}
+
+uint64_t listener_room_ns(const struct net *net)
+{
+    if (net->incoming < NET_SHAKING_MAX)
+        return 0;
+    const struct connection *oldest = oldest_shaking(net);
+    return oldest != NULL ? deadline_after(oldest->began.at_ns, YOUTH_MS).at_ns : UINT64_MAX;
+}
+
+static bool has_room(const struct net *net)
+{
+    return listener_room_ns(net) <= net_now_ns(net);
+}
+
+/* Room for one who has come, where has_room says that there is: the oldest goes if need be. */
+static void make_room(const struct net *net)
+{
+    struct connection *oldest = net->incoming >= NET_SHAKING_MAX ? oldest_shaking(net) : NULL;
+
+    if (oldest == NULL)
+        return;
     log_warn("refused a peer", log_str("peer", oldest->where),
              log_str("reason", "others wait, and its handshake takes long"));
     connection_free(oldest);
-    return true;
 }
 
 /* What accept4 gives; -1 and errno. */
@@ -81,12 +97,13 @@ static int take_one(const struct listener *l, struct sockaddr_storage *address)
 /* Takes from the backlog what there is room for. */
 static enum vfs_error take(struct listener *l)
 {
-    for (int i = 0; i < TAKE_MAX && make_room(l->net); i++) {
+    for (int i = 0; i < TAKE_MAX && has_room(l->net); i++) {
         struct sockaddr_storage address;
         struct connection *n;
         int fd = take_one(l, &address);
         if (fd < 0)
             return net_error(errno);
+        make_room(l->net);
         enum vfs_error error = connection_incoming(l->net, l->rule, fd, &address, &n);
         if (error != VFS_OK)
             return error;
@@ -134,9 +151,10 @@ static void listener_poll(struct vfs_node *node, unsigned wanted, unsigned woken
         out->size = 1;
     } else if (error != VFS_OK && error != VFS_AGAIN) {
         out->error = error;
-    } else if (l->net->incoming >= NET_SHAKING_MAX) {
-        /* the backlog waits until one of them is done, or no longer young */
+    } else if (!has_room(l->net)) {
+        /* the backlog waits until one of them is done, or no longer young: net_advance says when */
         out->wait = (struct vfs_wait){.handle = -1};
+        l->net->is_full = true;
     }
 }
 

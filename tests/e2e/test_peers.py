@@ -298,6 +298,22 @@ def test_flights_that_come_byte_by_byte(town, room):
 
 # ---- crowds ----
 
+def test_a_slow_loris(town, room):
+    """Two hundred at once who send a byte a second, and come again when they are thrown out: friends come in within
+    two seconds all the same, and those who were thrown out have a line each."""
+    with contextlib.closing(call(room.ports["any"], town.who["friend"])) as party:
+        hello = party.first_flight()
+    with contextlib.closing(hostile.Crowd(room.ports["any"], 200, hello)) as crowd:
+        crowd.turn(1)
+        taken = []
+        for _ in range(8):
+            taken.append(room.greet("any"))
+            crowd.turn(0.5)
+        assert max(taken) < 2, taken
+    assert 'reason="others wait, and its handshake takes long"' in room.keep.look().err
+    room.greet("any")
+
+
 def test_ten_thousand_strangers(build, town, room, record_property):
     """Who have no certificate, or one that nobody vouches for: memory stays flat, and the room open."""
     pid = programs.keep_of(room.keep.process.pid)
