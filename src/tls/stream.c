@@ -303,10 +303,19 @@ enum tls_result tls_handshake(struct tls_stream *stream)
                                : result;
 }
 
+/* To OpenSSL a read of nothing is a failure. */
+static bool is_nothing(size_t size, size_t *done)
+{
+    *done = 0;
+    return size == 0;
+}
+
 enum tls_result tls_read(struct tls_stream *stream, void *out, size_t size, size_t *done)
 {
     if (stream->is_broken)
         return TLS_BROKEN;
+    if (is_nothing(size, done))
+        return TLS_OK;
     ERR_clear_error();
     int returned = SSL_read_ex(stream->ssl, out, size, done);
     return returned == 1 ? TLS_OK : result_of(stream, returned);
@@ -316,9 +325,18 @@ enum tls_result tls_peek(struct tls_stream *stream, void *out, size_t size, size
 {
     if (stream->is_broken)
         return TLS_BROKEN;
+    if (is_nothing(size, done))
+        return TLS_OK;
     ERR_clear_error();
     int returned = SSL_peek_ex(stream->ssl, out, size, done);
     return returned == 1 ? TLS_OK : result_of(stream, returned);
+}
+
+/* Whether our half has ended. What OpenSSL says when it is written to, or ended once more, would
+ * break the other half too. */
+static bool has_ended(const struct tls_stream *s)
+{
+    return (SSL_get_shutdown(s->ssl) & SSL_SENT_SHUTDOWN) != 0;
 }
 
 enum tls_result tls_write(struct tls_stream *stream, struct bytes in, size_t *done)
@@ -327,6 +345,8 @@ enum tls_result tls_write(struct tls_stream *stream, struct bytes in, size_t *do
     size_t written = 0;
 
     *done = 0;
+    if (result != TLS_BROKEN && has_ended(stream))
+        return TLS_ENDED;
     /* some records at once, for one call to send them */
     stream->socket.is_corked = in.size > RECORD_SIZE;
     while (result == TLS_OK && written < in.size && written < BATCH_SIZE) {
@@ -351,6 +371,8 @@ enum tls_result tls_end(struct tls_stream *stream)
 {
     if (stream->is_broken)
         return TLS_BROKEN;
+    if (has_ended(stream))
+        return TLS_OK;
     ERR_clear_error();
     int returned = SSL_shutdown(stream->ssl);
     if (returned >= 0)

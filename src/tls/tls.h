@@ -79,7 +79,7 @@ enum tls_result {
     TLS_OK,
     TLS_WANT_READ,  /* not now: when the socket can be read */
     TLS_WANT_WRITE, /* not now: when it can be written to */
-    TLS_ENDED,      /* reads: the peer has ended its half, properly */
+    TLS_ENDED,      /* reads: the peer has ended its half, properly; writes: we have ended ours */
     TLS_BROKEN      /* for good; tls_stream_error and tls_stream_errno say why */
 };
 

@@ -209,6 +209,9 @@ static void data_passes_and_can_be_looked_at_first(void **state)
     open_pair(&client, &server, true, true);
     shake_well(&client, &server);
     assert_int_equal(tls_read(server.stream, buffer, sizeof buffer, &done), TLS_WANT_READ);
+    assert_int_equal(tls_read(server.stream, buffer, 0, &done), TLS_OK);
+    assert_int_equal(tls_peek(server.stream, buffer, 0, &done), TLS_OK);
+    assert_int_equal(done, 0);
     assert_int_equal(tls_write(client.stream, bytes_of("hello"), &done), TLS_OK);
     assert_int_equal(done, 5);
     assert_int_equal(tls_peek(server.stream, buffer, 3, &done), TLS_OK);
@@ -305,6 +308,9 @@ static void halves_end_one_by_one(void **state)
     assert_int_equal(tls_end(client.stream), TLS_OK);
     assert_int_equal(tls_read(server.stream, buffer, sizeof buffer, &done), TLS_ENDED);
     assert_int_equal(tls_write(server.stream, bytes_of("late"), &done), TLS_OK);
+    /* whatever is done with a half that has ended, the other half has not */
+    assert_int_equal(tls_end(client.stream), TLS_OK);
+    assert_int_equal(tls_write(client.stream, bytes_of("too late"), &done), TLS_ENDED);
     assert_int_equal(tls_read(client.stream, buffer, sizeof buffer, &done), TLS_OK);
     assert_memory_equal(buffer, "late", 4);
     assert_int_equal(tls_end(server.stream), TLS_OK);

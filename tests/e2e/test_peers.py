@@ -359,6 +359,22 @@ def said(keep, *lines):
     return True
 
 
+def test_halves_end_one_by_one(town):
+    """Who has ended its half can do so again, cannot write, and hears all that still comes."""
+    with mannered(town, "halves") as (keep, port), contextlib.closing(call(port, town.who["friend"])) as party:
+        assert party.shake()
+        party.flush()
+        assert party.hear() == b""  # close_notify, and not the end of the connection
+        party.say(bytes(100000))
+        keep.wait_for("waiting")
+        keep.say("go on\n")
+        party.say(bytes(100000))
+        party.end()
+        assert said(keep, "shutdown: 0", "waiting", "shutdown again: 0", "write: Broken pipe", "read: 200000",
+                    "read again: 0", "close: 0")
+        assert "broke" not in keep.err
+
+
 def test_a_client_ends_its_half_first(town, room):
     with contextlib.closing(call(room.ports["any"], town.who["friend"])) as party:
         assert party.shake()
@@ -366,6 +382,18 @@ def test_a_client_ends_its_half_first(town, room):
         party.say(data)
         party.end()
         assert party.hear() == data and party.alert is None
+
+
+def test_peeks(town):
+    with mannered(town, "peek") as (keep, port), contextlib.closing(call(port, town.who["friend"])) as party:
+        assert party.shake()
+        party.say(b"0123456789")
+        keep.wait_for("waiting")
+        party.end()
+        keep.say("go on\n")
+        again = "Resource temporarily unavailable"
+        assert said(keep, "nothing: 0", "peek: 01234", "peek: 01234", "read: 012", "peek: 3456789", "read: 3456789",
+                    f"peek: {again}", f"read: {again}", "waiting", "peek: 0", "read: 0")
 
 
 def test_callers_are_there_when_their_handshake_is_done(town):
