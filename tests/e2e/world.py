@@ -3,6 +3,8 @@ attested by tests/testhost."""
 import contextlib
 import hashlib
 import os
+import pathlib
+import random
 import re
 import shutil
 import socket
@@ -22,9 +24,12 @@ REPOSITORIES = ("chat-server", "chat-server-rust", "chat-client", "chat-client-r
 
 
 def free_port():
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
+    """A port that nobody listens on now, and that no connection gets from the system until somebody does."""
+    first, _ = map(int, pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    while True:
+        with socket.socket(socket.AF_INET6) as sock, contextlib.suppress(OSError):
+            sock.bind(("::", random.randrange(min(first, 32768) // 2, min(first, 32768))))
+            return sock.getsockname()[1]
 
 
 class World:
