@@ -105,6 +105,8 @@ static enum vfs_error take(struct listener *l)
             return net_error(errno);
         make_room(l->net);
         enum vfs_error error = connection_incoming(l->net, l->rule, fd, &address, &n);
+        if (error == VFS_ACCES) /* refused at once, which is no fault of the listener */
+            continue;
         if (error != VFS_OK)
             return error;
         n->listener = l;

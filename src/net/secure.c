@@ -138,14 +138,15 @@ static enum tls_verdict judge_keep(struct secure *s, struct x509_st *leaf,
     return TLS_ACCEPT;
 }
 
+static const char own_expired[] = "our own certificate has expired, and nobody has renewed it";
+
 /* tls_judge */
 static enum tls_verdict judge(void *context, struct x509_st *leaf, struct stack_st_X509 *chain)
 {
     struct secure *s = context;
 
     if (s->tls->own(s->tls->context) == NULL)
-        return refuse(s, "our own certificate has expired, and nobody has renewed it",
-                      TLS_REFUSE_POLICY);
+        return refuse(s, own_expired, TLS_REFUSE_POLICY);
     return s->is_ordinary ? judge_server(s, leaf, chain) : judge_keep(s, leaf, chain);
 }
 
@@ -218,8 +219,7 @@ static enum vfs_error secure_begin(struct connection *n)
     s->peer = (struct identity_peer){.kind = IDENTITY_ANONYMOUS, .fault = IDENTITY_FAULT_ABSENT};
     n->secure = s;
     if (own == NULL) {
-        log_warn("refused a peer: our own certificate has expired, and nobody has renewed it",
-                 log_str("peer", n->where));
+        (void)refuse(s, own_expired, TLS_REFUSE_POLICY);
         return VFS_ACCES;
     }
     struct tls_setup setup = {.context = own,

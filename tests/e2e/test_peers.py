@@ -3,6 +3,7 @@
 What they get is an alert, or the end; the keep says why in one line of its log; the workload sees nothing; and
 friends come in as before.
 """
+import concurrent.futures
 import contextlib
 import json
 import random
@@ -40,6 +41,8 @@ HOSTILE = {
     "another name": ("any", BAD, NO_PROFILE),
     "no list": ("any", BAD, NO_PROFILE),
     "RSA": ("any", BAD, NO_PROFILE),
+    "too long a chain": ("any", UNKNOWN, STRANGER),
+    "far too long a chain": ("any", "illegal_parameter", "excessive message size"),
     "another key": ("any", "decrypt_error", "bad signature"),
     "wrong workload": ("listed", UNWANTED, "its workload is not one of those allowed"),
     "wrong tag": ("listed", UNWANTED, "its tag is not one of those allowed"),
@@ -338,15 +341,13 @@ def test_ten_thousand_strangers(build, town, room, record_property):
 
 # ---- what workloads see ----
 
-PEER_ENTRY = '[network.incoming.{}]\npeers = "any"'
-
-
 @contextlib.contextmanager
-def mannered(town, manner, entry=PEER_ENTRY):
+def mannered(town, manner, *words, **options):
     """A keep that tries one thing, and the port where it waits for a caller."""
     port = world.free_port()
-    folder = town.package(f"manner-{manner}", [manner, port], [entry.format(port)], module=town.manners)
-    with town.run(folder) as keep:
+    folder = town.package(f"manner-{manner}", [manner, port], [f'[network.incoming.{port}]\npeers = "any"'],
+                          module=town.manners, **options)
+    with town.run(folder, *words) as keep:
         keep.wait_for("listening")
         yield keep, port
 
@@ -545,21 +546,34 @@ def test_a_connection_ends_with_its_peers_certificate(town, room):
     room.refuses("any", soon, *HOSTILE["expired"][1:])
 
 
+class Clock:
+    """Sets the clocks of a keep, also while it runs; `words` make a testhost listen to it."""
+
+    def __init__(self, path):
+        self.path, self.words = path, ("--clock", f"@{path}")
+        self.set(0)
+
+    def set(self, seconds):
+        self.path.write_text(f"both:{seconds}\n")
+
+
 @contextlib.contextmanager
-def timed_room(town, steward=None):
-    """A keep whose clocks can be set: set_clock(seconds)."""
-    port, clock = world.free_port(), town.world.folder / "clock"
-    clock.write_text("0\n")
+def timed_room(town, clock, steward=None):
+    port = world.free_port()
     folder = town.package("timed", ["serve", port], [f'[network.incoming.{port}]\npeers = "any"'], steward=steward)
-    with town.run(folder, "--clock", f"@{clock}") as keep:
-        room = Room(town, keep, {"any": port})
-        yield room, lambda seconds: clock.write_text(f"both:{seconds}\n")
+    with town.run(folder, *clock.words) as keep:
+        yield Room(town, keep, {"any": port})
 
 
-def test_who_is_revoked_has_to_go(town):
+@pytest.fixture
+def clock(tmp_path):
+    return Clock(tmp_path / "clock")
+
+
+def test_who_is_revoked_has_to_go(town, clock):
     """With the next list, an hour later."""
     guest = town.claim("chat-client:0.1.0")
-    with timed_room(town) as (room, set_clock), contextlib.closing(call(room.ports["any"], guest)) as party:
+    with timed_room(town, clock) as room, contextlib.closing(call(room.ports["any"], guest)) as party:
         assert party.shake()
         party.say(SECRET)
         assert party.hear(len(SECRET)) == SECRET
@@ -567,8 +581,77 @@ def test_who_is_revoked_has_to_go(town):
         room.greet("any")
         party.say(SECRET)
         assert party.hear(len(SECRET)) == SECRET  # the keep does not know yet
-        set_clock(3700)
+        clock.set(3700)
         room.greet("any")
         assert party.hear() == b""
         assert room.reasons(party.address) == [HOSTILE["revoked"][2]]
         room.refuses("any", guest, *HOSTILE["revoked"][1:])
+
+
+NO_LIST = "there is no new revocation list of the peer's Steward"
+
+
+def test_nobody_is_believed_without_a_list(town, clock):
+    """Of a Steward that does not answer: who comes waits for ten seconds, and is refused then; so is who is called."""
+    silent = town.who["silent's friend"]
+    servers = [town.servers["any"], town.servers["listed"]]
+    with timed_room(town, clock) as room, contextlib.ExitStack() as stack:
+        askers = []
+        for server in servers:
+            folder = town.package(f"asker-{server.port}", ["ask"],
+                                  [f'[network.outgoing."localhost:{server.port}"]\npeers = "any"'])
+            askers.append(Asker(town, stack.enter_context(town.run(folder))))
+            askers[-1].begin(server)
+        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor())
+        met = [pool.submit(servers[0].meet, silent), pool.submit(servers[1].meet_raw, b"")]
+        began = time.monotonic()
+        with contextlib.closing(call(room.ports["any"], silent)) as party:
+            assert party.shake()
+            party.say(SECRET)
+            room.greet("any")
+            room.greet("any")
+            clock.set(11)
+            room.greet("any")
+            assert (party.hear(), party.alert) == (b"", None) and room.reasons(party.address) == [NO_LIST]
+            assert time.monotonic() - began < 9  # the clock of the keep was not waited for
+        assert len(room.came("any")) == 3 and "no revocation list" in room.keep.err
+        for asker, reason in zip(askers, [NO_LIST, "its handshake took too long"]):
+            assert asker.answer().startswith("refused ") and asker.reasons() == [reason]
+            assert 8 < time.monotonic() - began < 2 * hostile.PATIENCE
+        seen, heard = met[0].result(), met[1].result()
+        assert (seen.heard, seen.alert) == (b"", None) and SECRET not in heard
+        assert time.monotonic() - began < 15
+
+
+def test_old_lists_and_ones_own_end(town, clock):
+    """A list is believed for 25 hours. A keep whose own certificate has ended believes nobody."""
+    steward = town.world.make_steward("mortal", 48)
+    guest = town.claim("chat-client:0.1.0", steward)
+    with (timed_room(town, clock, steward) as room,
+          mannered(town, "early", *clock.words, steward=steward) as (keep, port)):
+        room.greet("any", guest)
+        steward.stop()
+        clock.set(24 * 3600)
+        room.greet("any", guest)
+        clock.set(26 * 3600)
+        with contextlib.closing(call(room.ports["any"], guest)) as party:
+            assert party.shake()
+            party.say(SECRET)
+            time.sleep(0.5)
+            clock.set(26 * 3600 + 11)
+            hostile.raw(room.ports["any"], b"")
+            assert (party.hear(), party.alert) == (b"", None) and room.reasons(party.address) == [NO_LIST]
+        clock.set(49 * 3600)
+        for _ in range(3):
+            seen = visit(room.ports["any"], guest)
+            assert (seen.heard, seen.alert) == (b"", None)
+            assert room.reasons(seen.address) == ["our own certificate has expired, and nobody has renewed it"]
+        assert len(room.came("any")) == 2 and room.keep.process.poll() is None
+        # nor is a listener at fault when its keep believes nobody
+        keep.wait_for("waiting")
+        with contextlib.closing(call(port, guest)) as party:
+            keep.say("somebody has come\n")
+            keep.wait_for("waiting[^|]*waiting")
+            assert party.shake() is None and (party.hear(), party.alert) == (b"", None)
+        again = "accept: Resource temporarily unavailable"
+        assert said(keep, again, "waiting", "poll: 0", again, "waiting")

@@ -171,6 +171,9 @@ class Town:
             f"spiffe://example.org/simulated/keep/local/sha-256/{self.digests[client]}"))
         who["no list"] = smith.forge(friend, ca, without=[hostile.CRL])
         who["RSA"] = smith.forge(friend, ca, key=smith.new_key("-algorithm", "RSA"))
+        leaf, *rest = friend.certificates
+        who["too long a chain"] = smith.with_chain(friend, leaf, *rest[:1] * 8, *rest)
+        who["far too long a chain"] = smith.with_chain(friend, leaf, *rest[:1] * 150, *rest)
         who["another key"] = smith.with_another_key(friend)
         who["wrong workload"] = self.claim("app:0.1.0")
         who["wrong tag"] = self.claim("chat-client:0.2.0")
