@@ -3,6 +3,7 @@
 Unlike the loader it can write any request and give any answer, and needs no sandbox: so the exec layer of
 the build with sanitizers, which no sandbox would let run, can be tried, too.
 """
+import contextlib
 import dataclasses
 import os
 import socket
@@ -11,10 +12,10 @@ import subprocess
 import sys
 import threading
 
-LOG_LEVEL, STDIO, ARG, ENV, FUEL, MEMORY, FILE = range(1, 8)
+LOG_LEVEL, STDIO, ARG, ENV, FUEL, MEMORY, FILE, PACKAGE, STEWARD, STEWARD_CA, REGISTRY_CA = range(1, 12)
 MAGIC = b"BROCHBT1"
-RESOLVE, LOG, PHASE = 0xEA01, 0xEA02, 0xEA03
-ENOENT = 2
+ATTEST, RESOLVE, LOG, PHASE = range(0xEA00, 0xEA04)
+ENOENT, ENOSYS = 2, 38
 
 # Becomes the keep: descriptors 3 and 4 in their places, nothing else.
 BECOME = """
@@ -54,7 +55,13 @@ def address(text):
     return bytes([6 if ":" in text else 4]) + packed.ljust(16, b"\0")
 
 
-def serve(sock, log, resolve):
+def package_request(slug, registry_ca):
+    """A boot request for a package of a registry, whose authority is given in PEM."""
+    return b"".join([MAGIC, section(LOG_LEVEL, b"\2"), section(STDIO, b"\0\0\0"), section(PACKAGE, slug.encode()),
+                     section(REGISTRY_CA, registry_ca)])
+
+
+def serve(sock, log, resolve, attest):
     """Answers keep calls until the keep is gone."""
     stream = sock.makefile("rwb")
 
@@ -73,7 +80,7 @@ def serve(sock, log, resolve):
         elif number == PHASE:
             answer = struct.pack("<qII", 0, 0, 0)
         else:
-            answer = resolve(body)
+            answer = attest(body) if number == ATTEST else resolve(body)
         try:
             stream.write(answer)
             stream.flush()
@@ -91,6 +98,21 @@ def unknown_host(_name):
     return struct.pack("<qII", -ENOENT, 0, 0)
 
 
+def no_platform(_data):
+    return struct.pack("<qII", -ENOSYS, 0, 0)
+
+
+def evidence_of(tool, sim, scratch, technology="snp", measurement="5a" * 48):
+    """Answers attest with evidence of a simulated platform, which attest_request makes; sim: the folder of its
+    roots, scratch: a file."""
+    def attest(data):
+        subprocess.run([tool, "evidence", sim, scratch, technology, f"measurement={measurement}", f"data={data.hex()}"],
+                       check=True, timeout=60)
+        evidence = scratch.read_bytes()
+        return struct.pack("<qII", len(evidence), len(evidence), 0) + evidence
+    return attest
+
+
 @dataclasses.dataclass
 class Done:
     code: int
@@ -102,14 +124,16 @@ class Done:
         return any(text in line for _, line in self.log)
 
 
-def run(keep, boot, resolve=unknown_host, stdin=b"", timeout=60):
-    """Runs the keep (a command's words) with a boot request to its end."""
+@contextlib.contextmanager
+def start(keep, boot, resolve=unknown_host, attest=no_platform):
+    """A keep (a command's words) with a boot request: its process, which is gone at the end of the block, and its
+    log as it comes."""
     ours, theirs = socket.socketpair()
     log = []
     boot_file = os.memfd_create("boot")
     os.write(boot_file, boot)
     os.lseek(boot_file, 0, os.SEEK_SET)
-    server = threading.Thread(target=serve, args=(ours, log, resolve), daemon=True)
+    server = threading.Thread(target=serve, args=(ours, log, resolve, attest), daemon=True)
     server.start()
     child = subprocess.Popen([sys.executable, "-c", BECOME, str(theirs.fileno()), str(boot_file), *keep],
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -117,11 +141,18 @@ def run(keep, boot, resolve=unknown_host, stdin=b"", timeout=60):
     theirs.close()
     os.close(boot_file)
     try:
+        with child:
+            try:
+                yield child, log
+            finally:
+                child.kill()
+    finally:
+        server.join(10)
+        ours.close()
+
+
+def run(keep, boot, resolve=unknown_host, attest=no_platform, stdin=b"", timeout=60):
+    """Runs a keep to its end."""
+    with start(keep, boot, resolve, attest) as (child, log):
         out, err = child.communicate(stdin, timeout)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.communicate()
-        raise
-    server.join(10)
-    ours.close()
     return Done(child.returncode, out.decode(errors="replace"), err.decode(errors="replace"), log)

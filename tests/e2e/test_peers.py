@@ -70,18 +70,52 @@ def asker(town):
     return Asker(town, town.start("app:0.1.0"))
 
 
+@pytest.fixture(scope="module")
+def sanitized(root):
+    program = root / "build/sanitize/src/keep/broch-keep"
+    assert program.exists(), "./run build sanitize has not been run"
+    return program
+
+
+@pytest.fixture(scope="module")
+def sanitized_room(town, sanitized):
+    """In the end it ends by itself."""
+    room = Room(town, town.start_bare("chat-server:0.2.0", sanitized), town.more_ports)
+    yield room
+    with contextlib.closing(call(room.ports["open"])) as party:
+        assert party.shake()
+        party.say(b"that is all")
+        room.keep.ends_well()
+
+
+@pytest.fixture(scope="module")
+def sanitized_asker(town, sanitized):
+    asker = Asker(town, town.start_bare("app:0.1.0", sanitized))
+    yield asker
+    asker.keep.process.stdin.close()
+    asker.keep.ends_well()
+
+
 # ---- who they are ----
 
+@pytest.mark.parametrize("of", ["room", "sanitized_room"])
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_client(town, room, name):
+def test_a_hostile_client(town, request, name, of):
     door, alert, reason = HOSTILE[name]
-    room.refuses(door, town.who[name], alert, reason)
+    request.getfixturevalue(of).refuses(door, town.who[name], alert, reason)
 
 
+@pytest.mark.parametrize("of", ["asker", "sanitized_asker"])
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_server(town, asker, name):
+def test_a_hostile_server(town, request, name, of):
     door, alert, reason = HOSTILE[name]
-    asker.refuses(door, town.who[name], alert, reason)
+    request.getfixturevalue(of).refuses(door, town.who[name], alert, reason)
+
+
+def test_keeps_under_sanitizers_talk_to_each_other(town, sanitized_room, sanitized):
+    keep = town.start_bare("chat-client:0.1.1", sanitized)
+    keep.wait_for("swapped")
+    keep.ends_well()
 
 
 def test_a_client_without_a_certificate(room):

@@ -7,6 +7,7 @@ import threading
 import time
 
 import hostile
+import keep_host
 import steward_host
 import world
 from hostile import SECRET, visit
@@ -61,7 +62,10 @@ class Keep(world.Keep):
 
     def look(self):
         with self.lock:
-            return super().look()
+            return self.take()
+
+    def take(self):
+        return super().look()
 
     def listen(self):
         with contextlib.suppress(ValueError):  # it is closed in the end
@@ -69,6 +73,26 @@ class Keep(world.Keep):
                 select.select([self.process.stdout, self.process.stderr], [], [], 1)
                 self.look()
                 time.sleep(0.02)
+
+
+class BareKeep(Keep):
+    """One without a sandbox, so that it can be built with sanitizers; its log comes another way."""
+
+    def __init__(self, process, log):
+        self.log, self.taken = log, 0
+        super().__init__(process)
+
+    def take(self):
+        super().take()
+        lines = self.log[self.taken:]
+        self.taken += len(lines)
+        self.err += "".join(text.rstrip("\n") + "\n" for _, text in lines)
+        return self
+
+    def ends_well(self):
+        """Its sanitizers have nothing to say at its end either: what was allocated was freed."""
+        assert self.process.wait(hostile.PATIENCE) == 0, self.look().err
+        assert "Sanitizer" not in self.look().err and "runtime error" not in self.err
 
 
 @contextlib.contextmanager
@@ -96,7 +120,8 @@ class Town:
             self.stack.callback(steward.stop)
         self.anchor = self.smith.authority("an authority")
         self.stray = self.smith.authority("another authority")
-        self.ports = {name: world.free_port() for name in INCOMING}
+        # of the room, and of another that is just as it
+        self.ports, self.more_ports = ({name: world.free_port() for name in INCOMING} for _ in range(2))
         self.servers = {name: self.stack.enter_context(hostile.Server()) for name in OUTGOING}
         self.digests, self.who = {}, {}
         self.publish()
@@ -122,17 +147,22 @@ class Town:
             folder = self.package(f"{repository}-{tag}", args, entries)
             self.digests[f"{repository}:{tag}"] = self.world.publish(f"alice/{repository}/_tag/{tag}", folder)
 
-        def incoming(name):
-            return f"[network.incoming.{self.ports[name]}]\n{INCOMING[name]}"
+        def incoming(ports):
+            return [f"[network.incoming.{port}]\n{INCOMING[name]}" for name, port in ports.items()]
 
         def outgoing(name):
             return f'[network.outgoing."localhost:{self.servers[name].port}"]\n{OUTGOING[name]}'
 
-        room = f"localhost:{self.ports['listed']}"
-        put("chat-client", "0.1.0", ["swap", room, str(16 << 20)],
-            [f'[network.outgoing."{room}"]\npeers = [{{ workload = "HOST/alice/chat-server" }}]'])
-        put("chat-client", "0.2.0", ["call", room, "hello"], [f'[network.outgoing."{room}"]\npeers = "any"'])
-        put("chat-server", "0.1.0", ["serve", ",".join(map(str, self.ports.values()))], map(incoming, INCOMING))
+        def swaps(ports, size):
+            room = f"localhost:{ports['listed']}"
+            rule = 'peers = [{ workload = "HOST/alice/chat-server" }]'
+            return ["swap", room, str(size)], [f'[network.outgoing."{room}"]\n{rule}']
+
+        put("chat-client", "0.1.0", *swaps(self.ports, 16 << 20))
+        put("chat-client", "0.1.1", *swaps(self.more_ports, 1 << 20))
+        put("chat-client", "0.2.0", ["ask"], [])
+        for tag, ports in (("0.1.0", self.ports), ("0.2.0", self.more_ports)):
+            put("chat-server", tag, ["serve", ",".join(map(str, ports.values()))], incoming(ports))
         put("app", "0.1.0", ["ask"], map(outgoing, OUTGOING))
 
     def claim(self, slug, steward=None, **options):
@@ -194,6 +224,13 @@ class Town:
     def run(self, folder, *words):
         """A keep with a package of a folder, for a block."""
         return running(self.world.testhost(*words), folder)
+
+    def start_bare(self, slug, program):
+        """As start, with a keep of another build."""
+        attest = keep_host.evidence_of(self.build / "tests/e2e/steward/attest_request", self.world.folder / "sim",
+                                       self.world.folder / f"evidence-{slug.partition(':')[0]}")
+        boot = keep_host.package_request(f"{self.world.host}/alice/{slug}", self.world.registry.ca.read_bytes())
+        return BareKeep(*self.stack.enter_context(keep_host.start([str(program)], boot, attest=attest)))
 
     def friend_of(self, door):
         return self.who[FRIENDS.get(door, "friend")]

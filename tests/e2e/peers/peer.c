@@ -1,6 +1,7 @@
 /* A workload that talks over TLS that it did not write, for tests:
  *   serve PORT[,PORT…] [COUNT]
- *                            echoes what comes, to many at once; says who came; ends after COUNT
+ *                            echoes what comes, to many at once; says who came; ends after COUNT,
+ *                            or when somebody says "that is all"
  *   call HOST:PORT TEXT      says who answers, sends TEXT, prints what comes back
  *   ask                      calls each address that is a line of the input, and says how it went
  *   swap HOST:PORT BYTES     sends so many and reads as many back, both at once, and compares
@@ -100,6 +101,8 @@ static int echo(nfds_t at)
         }
         c->ended = got == 0;
         c->size += got > 0 ? (size_t)got : 0;
+        if (c->size == 11 && memcmp(c->data, "that is all", 11) == 0)
+            exit(0);
     }
     if (c->size != 0) {
         ssize_t sent = write(fds[at].fd, c->data, c->size);

@@ -1,6 +1,8 @@
 /* Makes one key or one request: attest_request key KEY [enarx-snp]; attest_request hash KEY;
  * attest_request make SIM KEY OUT [snp|sgx] [nonce=HEX] [slug=TEXT] [digest=HEX]
- * [measurement=HEX] [flip=BIT] */
+ * [measurement=HEX] [flip=BIT]
+ * Or writes what a host answers to `attest`: attest_request evidence SIM OUT snp|sgx
+ * measurement=HEX data=HEX */
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <stdio.h>
@@ -101,6 +103,33 @@ static void make_request(char **words, int count)
     attester_free(attester);
 }
 
+static void write_evidence(char **words)
+{
+    struct attester_claim claim = {.technology = IDENTITY_SNP};
+    uint8_t data[KEEP_REPORT_DATA_SIZE];
+    struct keep_evidence evidence;
+    struct arena arena;
+    struct bytes written;
+    struct err err;
+
+    take_word(&claim, NULL, words[2]);
+    take_word(&claim, NULL, words[3]);
+    must(strncmp(words[4], "data=", 5) == 0 &&
+             take_hex(words[4] + 5, data, sizeof data) == sizeof data,
+         words[4]);
+    struct attester *attester = attester_new(words[0]);
+    arena_init(&arena, arena_heap, (size_t)64 << 20);
+    struct writer w = writer_growable(&arena, KEEP_MESSAGE_MAX);
+    attester_evidence(attester, claim.technology, claim.measurement, data, &arena, &evidence);
+    keep_evidence_write(&w, &evidence);
+    FILE *file = fopen(words[1], "w");
+    must(writer_done(&w, &written, &err) && file != NULL &&
+             fwrite(written.data, 1, written.size, file) == written.size && fclose(file) == 0,
+         words[1]);
+    arena_done(&arena);
+    attester_free(attester);
+}
+
 int main(int argc, char **argv)
 {
     if (argc >= 3 && strcmp(argv[1], "key") == 0)
@@ -109,6 +138,8 @@ int main(int argc, char **argv)
         print_hash(argv[2]);
     else if (argc >= 5 && strcmp(argv[1], "make") == 0)
         make_request(argv + 2, argc - 2);
+    else if (argc == 7 && strcmp(argv[1], "evidence") == 0)
+        write_evidence(argv + 2);
     else
         must(false, "what?");
     return 0;
