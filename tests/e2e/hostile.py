@@ -479,15 +479,20 @@ def end_half(sock):
             raise
 
 
-def raw(port, data, reset=False):
+def reset(sock):
+    """Its end will be a reset."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def raw(port, data, is_reset=False):
     """Sends bytes and ends, or resets the connection: what came back, and our address."""
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
         address = "{}:{}".format(*sock.getsockname())
         heard = b""
         with contextlib.suppress(ConnectionResetError, BrokenPipeError):
             sock.sendall(data)
-            if reset:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            if is_reset:
+                reset(sock)
                 return heard, address
             end_half(sock)
             while more := sock.recv(1 << 16):

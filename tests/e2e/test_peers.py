@@ -19,7 +19,7 @@ import programs
 import world
 from hostile import SECRET, call, visit
 from steward_host import wait_for
-from town import HEAD, Asker, Room, Town
+from town import HEAD, OUTGOING, Asker, Room, Town
 
 # who comes: the entry, the alert, the reason
 UNKNOWN, BAD, UNWANTED = "unknown_ca", "bad_certificate", "handshake_failure"
@@ -267,6 +267,24 @@ def test_keys_are_changed_when_a_peer_wants_it(town, room):
     assert "KEYUPDATE" in said and "Secure Renegotiation IS NOT supported" in said
 
 
+def gnutls(port, who, *words):
+    """GnuTLS's client, which says something and ends; what it printed."""
+    done = subprocess.run(["gnutls-cli", "--insecure", "-p", str(port), "--x509certfile", who.chain, "--x509keyfile",
+                           who.key, *words, "localhost"], input=SECRET + b"\n", capture_output=True, timeout=60,
+                          check=False)
+    return done.returncode, (done.stdout + done.stderr).decode()
+
+
+def test_another_library(town, room):
+    """GnuTLS comes in, and is refused, as OpenSSL is."""
+    code, said = gnutls(room.ports["any"], town.who["friend"])
+    assert code == 0 and f"\n{SECRET.decode()}\n" in said and "TLS1.3" in said
+    code, said = gnutls(room.ports["any"], town.who["wrong Steward"], "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.2")
+    assert code != 0 and "Received alert [70]: Error in protocol version" in said
+    code, said = gnutls(room.ports["listed"], town.who["wrong tag"])
+    assert code != 0 and "Received alert [40]: Handshake failed" in said
+
+
 # ---- what is no TLS, or less than TLS ----
 
 NO_TLS = {"nothing": b"", "garbage": bytes(range(7, 256)) * 40, "HTTP": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -275,8 +293,10 @@ NO_TLS = {"nothing": b"", "garbage": bytes(range(7, 256)) * 40, "HTTP": b"GET / 
           "empty records": b"\x16\x03\x03\x00\x00" * 100, "SSL 2": b"\x80\x2e\x01\x00\x02" + bytes(60)}
 
 
+@pytest.mark.parametrize("of", ["", "sanitized_"])
 @pytest.mark.parametrize("what", NO_TLS)
-def test_what_is_no_tls(town, room, asker, what):
+def test_what_is_no_tls(town, request, what, of):
+    room, asker = (request.getfixturevalue(of + name) for name in ("room", "asker"))
     room.begin()
     count = len(room.came("any"))
     heard, address = hostile.raw(room.ports["any"], NO_TLS[what])
@@ -289,14 +309,16 @@ def test_what_is_no_tls(town, room, asker, what):
     asker.befriends("any")
 
 
-def test_flights_that_are_cut_anywhere(town, room):
+@pytest.mark.parametrize("of", ["room", "sanitized_room"])
+def test_flights_that_are_cut_anywhere(town, request, of):
     """The first flight of a client at each of its bytes, the second at many, by an end and by a reset."""
+    room = request.getfixturevalue(of)
     port, count = room.ports["any"], len(room.came("any"))
     with contextlib.closing(call(port, town.who["friend"])) as party:
         hello = party.first_flight()
     before = len(room.keep.look().err)
     for at in range(len(hello)):
-        hostile.raw(port, hello[:at], reset=at % 2 == 1)
+        hostile.raw(port, hello[:at], is_reset=at % 2 == 1)
     cuts = 0
     with contextlib.closing(call(port, town.who["friend"])) as party:
         assert party.shake()
@@ -311,8 +333,9 @@ def test_flights_that_are_cut_anywhere(town, room):
     room.greet("any")
 
 
-def test_a_servers_flight_that_is_cut(town, asker):
-    server = town.servers["any"]
+@pytest.mark.parametrize("of", ["asker", "sanitized_asker"])
+def test_a_servers_flight_that_is_cut(town, request, of):
+    asker, server = request.getfixturevalue(of), town.servers["any"]
     def cut(at):
         asker.begin(server)
         heard, size = server.meet_and_cut(town.who["friend"], at)
@@ -375,6 +398,52 @@ def test_ten_thousand_strangers(build, town, room, record_property):
 
 # ---- what workloads see ----
 
+def test_a_connection_that_is_cut_has_no_end(town, room):
+    """Who is cut off, by whomever, has not said that this was all."""
+    broke = room.keep.look().out.count("broke Connection reset by peer")
+    for reset in (False, True):
+        with contextlib.closing(call(room.ports["any"], town.who["friend"])) as party:
+            assert party.shake()
+            party.say(SECRET)
+            assert party.hear(len(SECRET)) == SECRET
+            if reset:
+                hostile.reset(party.sock)
+    wait_for(lambda: room.keep.look().out.count("broke Connection reset by peer") == broke + 2)
+
+
+def dialled(town, door):
+    """A keep that calls a server without blocking."""
+    address = f"localhost:{town.servers[door].port}"
+    folder = town.package("dial", ["dial", address], [f'[network.outgoing."{address}"]\n{OUTGOING[door]}'],
+                          module=town.manners)
+    return town.run(folder)
+
+
+AGAIN = "Resource temporarily unavailable"
+BEGUN = ("open: 0", f"read: {AGAIN}", f"write: {AGAIN}", "shutdown: Socket not connected", "poll: 0",
+         "peer: No such file or directory", "waiting")
+
+
+def test_who_calls_need_not_wait(town):
+    with dialled(town, "any") as keep:
+        keep.wait_for("waiting")
+        keep.say("now\n")
+        seen = town.servers["any"].meet(town.who["friend"])
+        assert (seen.heard, seen.alert) == (SECRET, None)
+        said(keep, *BEGUN, "poll: 1", "peer: 0", f"read: {AGAIN}", "write: 8", "shutdown: 0", "poll: 1",
+             f"read: {SECRET.decode().upper()}", "close: 0")
+
+
+def test_who_calls_a_hostile_server_is_told_when_it_asks(town):
+    with dialled(town, "any") as keep:
+        keep.wait_for("waiting")
+        keep.say("now\n")
+        seen = town.servers["any"].meet(town.who["self-signed keep"])
+        assert (seen.heard, seen.alert) == (b"", UNKNOWN)
+        refused = "Permission denied"
+        said(keep, *BEGUN, "poll: 1", "peer: No such file or directory", f"read: {refused}", f"write: {refused}",
+             "shutdown: Socket not connected", "poll: 1", f"read: {refused}", "close: 0")
+
 @contextlib.contextmanager
 def mannered(town, manner, *words, **options):
     """A keep that tries one thing, and the port where it waits for a caller."""
@@ -389,7 +458,7 @@ def mannered(town, manner, *words, **options):
 def said(keep, *lines):
     """Waits until the workload has said all this, and nothing else since it began to listen."""
     keep.wait_for(re.escape(lines[-1] + "\n") + "$")
-    _, _, text = keep.out.partition("listening\n")
+    text = keep.out.rpartition("listening\n")[2]
     assert tuple(text.splitlines()) == lines, keep.err
     return True
 

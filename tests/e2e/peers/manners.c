@@ -6,7 +6,8 @@
  *   flood PORT    writes more than goes, without blocking
  *   linger PORT   writes what goes, closes, and stays
  *   again PORT    reads and writes on after the connection broke
- *   names         reads files of /net/peer where no peer is */
+ *   names         reads files of /net/peer where no peer is
+ *   dial ADDRESS  calls without blocking, and asks all along whether it may read and write yet */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -19,6 +20,7 @@
 #define FLOOD_SIZE (8l << 20)
 
 static char data[1 << 16];
+static const char *address;
 static int listener;
 
 static void say(const char *what, long result)
@@ -215,19 +217,46 @@ static void names(void)
     try_file("/net/peer/con", O_RDWR);
 }
 
+static void dial(void)
+{
+    char path[128];
+    struct pollfd one = {.events = POLLOUT};
+
+    snprintf(path, sizeof path, "/net/con/%s", address);
+    one.fd = open(path, O_RDWR | O_NONBLOCK);
+    say("open", one.fd < 0 ? -1 : 0);
+    say("read", read(one.fd, data, 1));
+    say("write", write(one.fd, "x", 1));
+    say("shutdown", shutdown(one.fd, SHUT_WR));
+    say("poll", poll(&one, 1, 100));
+    snprintf(path, sizeof path, "/net/peer/fd/%d", one.fd);
+    say("peer", open(path, O_RDONLY) < 0 ? -1 : 0);
+    wait_for_input();
+    say("poll", poll(&one, 1, 15000));
+    say("peer", open(path, O_RDONLY) < 0 ? -1 : 0);
+    say("read", read(one.fd, data, 1));
+    say("write", write(one.fd, "a secret", 8));
+    say("shutdown", shutdown(one.fd, SHUT_WR));
+    one.events = POLLIN;
+    say("poll", poll(&one, 1, 10000));
+    say_bytes("read", read(one.fd, data, sizeof data));
+    say("close", close(one.fd));
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         void (*run)(void);
     } manners[] = {{"halves", halves}, {"peek", peek},   {"early", early}, {"flood", flood},
-                   {"linger", linger}, {"again", again}, {"names", names}};
+                   {"linger", linger}, {"again", again}, {"names", names}, {"dial", dial}};
 
     for (size_t i = 0; argc > 1 && i < sizeof manners / sizeof *manners; i++) {
         if (strcmp(argv[1], manners[i].name) != 0)
             continue;
-        if (argc > 2)
-            listen_on(argv[2]);
+        address = argc > 2 ? argv[2] : "";
+        if (argc > 2 && manners[i].run != dial)
+            listen_on(address);
         manners[i].run();
         return 0;
     }
