@@ -267,6 +267,35 @@ def test_keys_are_changed_when_a_peer_wants_it(town, room):
     assert "KEYUPDATE" in said and "Secure Renegotiation IS NOT supported" in said
 
 
+def only(*words):
+    """What s_client is to offer, and whether that is enough."""
+    return pytest.param(words, id=" ".join(words[1::2]))
+
+
+@pytest.mark.parametrize("words", [only("-groups", "P-256"), only("-groups", "P-384:P-256"),
+                                   only("-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256"),
+                                   only("-ciphersuites", "TLS_AES_128_GCM_SHA256", "-groups", "X25519")])
+def test_what_a_client_may_offer(town, room, words):
+    """Also when its first guess is wrong, and the keep has to ask again."""
+    friend = town.who["friend"]
+    said = hostile.openssl_client("-connect", f"localhost:{room.ports['any']}", "-cert", friend.chain, "-cert_chain",
+                                  friend.chain, "-key", friend.key, *words, data=b"good\n", until="\ngood")
+    assert "New, TLSv1.3" in said and "alert" not in said
+
+
+@pytest.mark.parametrize("words, reason", [
+    (("-groups", "P-384"), "no suitable key share"), (("-groups", "P-521:X448"), "no suitable key share"),
+    (("-ciphersuites", "TLS_AES_128_CCM_SHA256"), "no shared cipher"),
+    (("-sigalgs", "RSA-PSS+SHA256"), "no suitable signature algorithm")])
+def test_what_a_client_may_not_offer(town, room, words, reason):
+    friend, before = town.who["friend"], len(room.keep.look().err)
+    said = hostile.openssl_client("-connect", f"localhost:{room.ports['any']}", "-cert", friend.chain, "-cert_chain",
+                                  friend.chain, "-key", friend.key, *words, until="alert handshake failure")
+    assert "New, TLSv1.3" not in said
+    assert re.findall(r'no TLS connection .*reason="(.*?)"', room.keep.look().err[before:]) == [reason]
+    room.greet("any")
+
+
 def gnutls(port, who, *words):
     """GnuTLS's client, which says something and ends; what it printed."""
     done = subprocess.run(["gnutls-cli", "--insecure", "-p", str(port), "--x509certfile", who.chain, "--x509keyfile",
@@ -691,6 +720,35 @@ def test_who_is_revoked_has_to_go(town, clock):
         room.refuses("any", guest, *HOSTILE["revoked"][1:])
 
 
+def test_a_new_certificate_is_shown_when_it_is_there(town, clock):
+    """After two thirds of the old one's life; nobody has to go because of it."""
+    with timed_room(town, clock) as room, contextlib.closing(call(room.ports["any"], town.who["friend"])) as party:
+        assert party.shake()
+        party.say(SECRET)
+        assert party.hear(len(SECRET)) == SECRET
+        old = party.tls.getpeercert(True)
+        clock.set(17 * 3600)
+        room.greet("any")
+        room.keep.wait_for("renewed the certificate")
+        party.say(SECRET)
+        assert party.hear(len(SECRET)) == SECRET
+        with contextlib.closing(call(room.ports["any"], town.who["friend"])) as other:
+            assert other.shake() and other.tls.getpeercert(True) != old
+            other.say(SECRET)
+            assert other.hear(len(SECRET)) == SECRET
+
+
+def test_a_clock_that_is_set_back_makes_nothing_valid(town):
+    """What the Steward has signed says that it is later."""
+    port = world.free_port()
+    folder = town.package("late", ["serve", port], [f'[network.incoming.{port}]\npeers = "any"'])
+    with town.run(folder, "--clock", -2 * 86400) as keep:
+        room = Room(town, keep, {"any": port})
+        room.greet("any")
+        for name in ("expired", "revoked", "not yet valid"):
+            room.refuses("any", town.who[name], *HOSTILE[name][1:])
+
+
 NO_LIST = "there is no new revocation list of the peer's Steward"
 
 
@@ -712,10 +770,12 @@ def test_nobody_is_believed_without_a_list(town, clock):
             assert party.shake()
             party.say(SECRET)
             room.greet("any")
+            slow = stack.enter_context(contextlib.closing(call(room.ports["any"])))
             room.greet("any")
             clock.set(11)
             room.greet("any")
             assert (party.hear(), party.alert) == (b"", None) and room.reasons(party.address) == [NO_LIST]
+            assert room.reasons(slow.address) == ["its handshake took too long"]
             assert time.monotonic() - began < 9  # the clock of the keep was not waited for
         assert len(room.came("any")) == 3 and "no revocation list" in room.keep.err
         for asker, reason in zip(askers, [NO_LIST, "its handshake took too long"]):
