@@ -28,8 +28,8 @@ PATIENCE = 20  # seconds for what is to happen at once; machines are slow when t
 def der(tag, *parts):
     content = b"".join(parts)
     count = len(content)
-    size = bytes([count]) if count < 128 else bytes([0x81, count]) if count < 256 else b"\x82" + count.to_bytes(2, "big")
-    return bytes([tag]) + size + content
+    size = [count] if count < 128 else [0x81, count] if count < 256 else [0x82, *count.to_bytes(2, "big")]
+    return bytes([tag, *size]) + content
 
 
 def elements(content):
@@ -292,13 +292,14 @@ class Party:
 
     def hear(self, size=None):
         """Data: so much, or until the end."""
-        got = b""
-        while size is None or len(got) < size:
-            more = self.step(self.tls.read, 1 << 16 if size is None else size - len(got))
+        got, left = [], size
+        while left != 0:
+            more = self.step(self.tls.read, 1 << 16 if left is None else left)
             if not more:
                 break
-            got += more
-        return got
+            got.append(more)
+            left = None if left is None else left - len(more)
+        return b"".join(got)
 
     def swap(self, data):
         """Sends data, and reads what comes, both at once: as much as was sent, or until the end."""

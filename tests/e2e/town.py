@@ -189,7 +189,8 @@ class Town:
         who["anchor's client"] = smith.forge(friend, self.anchor, names=local, usage=hostile.ONLY_CLIENTS)
         who["stray server"] = smith.forge(friend, self.stray, names=local)
         who["other Steward's"] = other = self.claim(client, self.stewards["other"])
-        who["other Steward's with our root"] = smith.with_chain(other, *other.certificates[:2], *friend.certificates[1:])
+        who["other Steward's with our root"] = smith.with_chain(other, *other.certificates[:2],
+                                                                *friend.certificates[1:])
         who["keep's child"] = smith.forge(friend, friend)
         who["expired"] = smith.forge(friend, ca, end=-60)
         who["not yet valid"] = smith.forge(friend, ca, begin=1800)
@@ -308,7 +309,8 @@ class Asker:
 
     def reasons(self):
         """What the log says of the last call."""
-        return re.findall(r'peer=\S+ reason="?(.*?)"?(?: workload=.*)?$', self.keep.look().err[self.seen:], re.MULTILINE)
+        return re.findall(r'peer=\S+ reason="?(.*?)"?(?: workload=.*)?$', self.keep.look().err[self.seen:],
+                          re.MULTILINE)
 
     def befriends(self, door):
         server = self.town.servers[door]

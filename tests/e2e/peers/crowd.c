@@ -67,9 +67,9 @@ int main(int argc, char **argv)
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
     must(argc == 4 || argc == 6, "usage");
-    uint16_t port = (uint16_t)atoi(argv[1]);
-    long count = atol(argv[2]);
-    size_t parallel = (size_t)atol(argv[3]);
+    uint16_t port = (uint16_t)strtoul(argv[1], NULL, 10);
+    long count = strtol(argv[2], NULL, 10);
+    size_t parallel = strtoul(argv[3], NULL, 10);
     must(ctx != NULL && parallel > 0 && parallel <= PARALLEL_MAX && (long)parallel <= count,
          "usage");
     if (argc == 6)

@@ -133,19 +133,14 @@ static void early(void)
     say("accept", accept(listener, NULL, NULL));
 }
 
-static char byte_at(long at)
-{
-    return (char)((unsigned long)at * 2654435761u >> 13);
-}
-
-/* Writes on from a place as far as it goes; where it stopped. */
+/* Writes on from a place as far as it goes, the same block again and again; where it stopped. */
 static long write_some(int fd, long at)
 {
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (char)(i * 2654435761u >> 13);
     for (;;) {
-        size_t size = FLOOD_SIZE - at < (long)sizeof data ? (size_t)(FLOOD_SIZE - at) : sizeof data;
-        for (size_t i = 0; i < size; i++)
-            data[i] = byte_at(at + (long)i);
-        ssize_t done = size != 0 ? write(fd, data, size) : -1;
+        size_t from = (size_t)at % sizeof data;
+        ssize_t done = at < FLOOD_SIZE ? write(fd, data + from, sizeof data - from) : -1;
         if (done <= 0)
             return at;
         at += done;
