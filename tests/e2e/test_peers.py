@@ -414,8 +414,8 @@ def test_ten_thousand_strangers(build, town, room, record_property):
     crowd(500)
     crowd(500, stranger.chain, stranger.key)
     count, before, began = len(room.came("any")), programs.resident_kib(pid), time.monotonic()
-    crowd(7000)
-    crowd(3000, stranger.chain, stranger.key)
+    crowd(9000)
+    crowd(1000, stranger.chain, stranger.key)
     seconds = time.monotonic() - began
     after = programs.resident_kib(pid)
     assert after - before < 2048 and programs.descriptor_count(pid) < 64
