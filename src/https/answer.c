@@ -17,17 +17,17 @@ enum field {
     FIELD_LENGTH = 1,
     FIELD_CODING = 2,
     FIELD_TYPE = 4,
-    FIELD_DIGEST = 8
+    FIELD_DIGEST = 8,
+    FIELD_STATE = 16
 };
 
 static const struct {
     const char *name;
     enum field field;
 } fields[] = {
-    {"content-length", FIELD_LENGTH},
-    {"transfer-encoding", FIELD_CODING},
-    {"content-type", FIELD_TYPE},
-    {"content-digest", FIELD_DIGEST},
+    {"content-length", FIELD_LENGTH}, {"transfer-encoding", FIELD_CODING},
+    {"content-type", FIELD_TYPE},     {"content-digest", FIELD_DIGEST},
+    {"broch-state", FIELD_STATE},
 };
 
 /* ---- what http-parser finds ---- */
@@ -75,6 +75,14 @@ static int on_header_field(http_parser *parser, const char *name, size_t size)
     return 0;
 }
 
+/* Fields of one name are parts of one list: RFC 9110 §5.3. */
+static void add_to_list(struct writer *list, bool is_second, struct bytes value)
+{
+    if (is_second)
+        writer_text(list, ", ");
+    writer_bytes(list, value);
+}
+
 static int on_header_value(http_parser *parser, const char *text, size_t size)
 {
     struct answer *a = answer_of(parser);
@@ -104,14 +112,15 @@ static int on_header_value(http_parser *parser, const char *text, size_t size)
         break;
     }
     case FIELD_DIGEST:
-        if (is_second) /* parts of one list: RFC 9110 §5.3 */
-            writer_text(&a->digest, ", ");
-        writer_bytes(&a->digest, value);
+        add_to_list(&a->digest, is_second, value);
+        break;
+    case FIELD_STATE:
+        add_to_list(&a->state, is_second, value);
         break;
     default:
         break;
     }
-    if (a->type.failed != ERR_NONE || a->digest.failed != ERR_NONE)
+    if (a->type.failed != ERR_NONE || a->digest.failed != ERR_NONE || a->state.failed != ERR_NONE)
         return refuse(a, ERR_LIMIT, "a header of the answer is too long, in bytes", size);
     return 0;
 }
@@ -298,6 +307,7 @@ static void message_init(struct answer *a)
     a->body = writer_growable(a->arena, a->max);
     a->type = writer_fixed(a->type_memory, sizeof a->type_memory);
     a->digest = writer_fixed(a->digest_memory, sizeof a->digest_memory);
+    a->state = writer_fixed(a->state_memory, sizeof a->state_memory);
 }
 
 void answer_init(struct answer *a, size_t max, struct arena *arena)
@@ -494,7 +504,8 @@ bool answer_result(const struct answer *a, struct https_answer *out, struct err 
 
     if (!writer_done(&a->body, &answer.body, err) ||
         !copy_to_arena(a->arena, &a->type, &answer.content_type, err) ||
-        !copy_to_arena(a->arena, &a->digest, &answer.content_digest, err))
+        !copy_to_arena(a->arena, &a->digest, &answer.content_digest, err) ||
+        !copy_to_arena(a->arena, &a->state, &answer.state, err))
         return false;
     *out = answer;
     return true;

@@ -48,6 +48,7 @@ struct https_answer {
     struct bytes body;
     struct bytes content_type;   /* without parameters, lower case; empty: none */
     struct bytes content_digest; /* as it came; empty: none */
+    struct bytes state;          /* Broch-State, a registry's mark of a tag; empty: none */
 };
 
 /* Begins a request; the one before must be done. ERR_INVALID, ERR_LIMIT, ERR_MEMORY. */

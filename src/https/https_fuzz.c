@@ -70,6 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(bytes_equal(whole.answer.body, parts.answer.body));
         assert(bytes_equal(whole.answer.content_type, parts.answer.content_type));
         assert(bytes_equal(whole.answer.content_digest, parts.answer.content_digest));
+        assert(bytes_equal(whole.answer.state, parts.answer.state));
     }
     arena_done(&arena);
     return 0;

@@ -123,6 +123,42 @@ static void good_answers_are_read_however_they_are_cut(void **state)
     arena_done(&arena);
 }
 
+static void the_mark_of_a_tag_is_read(void **state)
+{
+    static const struct {
+        const char *text, *mark;
+    } cases[] = {
+        {"HTTP/1.1 200 OK\r\n" HELLO, ""},
+        {"HTTP/1.1 200 OK\r\nBROCH-STATE: \tyanked \r\n" HELLO, "yanked"},
+        {"HTTP/1.1 200 OK\r\nBroch-State: a\r\nbroch-state: b\r\n" HELLO, "a, b"},
+    };
+    struct arena arena;
+    struct https_answer answer;
+    struct err err;
+    size_t used;
+
+    (void)state;
+    arena_init(&arena, arena_heap, ARENA_MAX);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        for (size_t k = 0; k < COUNT_OF(steps); k++) {
+            assert_int_equal(read_answer(bytes_of(cases[i].text), steps[k], false, 16, &arena,
+                                         &answer, &used, &err),
+                             WHOLE);
+            assert_true(bytes_is(answer.state, cases[i].mark));
+        }
+    }
+    const char *prefix = "HTTP/1.1 200 OK\r\nBroch-State: ";
+    char text[256];
+    for (int size = ANSWER_STATE_MAX; size <= ANSWER_STATE_MAX + 1; size++) {
+        (void)snprintf(text, sizeof text, "%s%0*d\r\n" HELLO, prefix, size, 0);
+        assert_int_equal(
+            read_answer(bytes_of(text), SIZE_MAX, false, 16, &arena, &answer, &used, &err),
+            size <= ANSWER_STATE_MAX ? WHOLE : FAILED);
+    }
+    assert_int_equal(err.code, ERR_LIMIT);
+    arena_done(&arena);
+}
+
 /* Where the body of an answer begins that ends with its connection. */
 static size_t headers_size(const char *text)
 {
@@ -937,6 +973,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_answers_are_read_however_they_are_cut),
+        cmocka_unit_test(the_mark_of_a_tag_is_read),
         cmocka_unit_test(no_part_of_an_answer_is_an_answer),
         cmocka_unit_test(bytes_after_an_answer_are_left),
         cmocka_unit_test(bad_answers_are_refused),

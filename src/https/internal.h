@@ -24,6 +24,7 @@ MUST_CHECK bool request_head(const struct https_server *server, const struct htt
 #define ANSWER_INTERIM_MAX 8       /* answers 1xx before the one that counts */
 #define ANSWER_TYPE_MAX 256        /* bytes of a Content-Type */
 #define ANSWER_DIGEST_MAX 1024     /* bytes of all Content-Digest together */
+#define ANSWER_STATE_MAX 64        /* bytes of all Broch-State together */
 #define ANSWER_CHUNK_LINE (16 + 2) /* bytes of a chunk's line that has only a size */
 
 enum answer_part {
@@ -52,8 +53,9 @@ struct answer {
     uint64_t left;
     bool is_whole, is_kept;
     struct err failed; /* what a callback found */
-    struct writer body, type, digest;
+    struct writer body, type, digest, state;
     uint8_t type_memory[ANSWER_TYPE_MAX], digest_memory[ANSWER_DIGEST_MAX];
+    uint8_t state_memory[ANSWER_STATE_MAX];
     uint8_t line[HTTPS_HEADERS_MAX + ANSWER_CHUNK_LINE];
 };
 

@@ -78,11 +78,10 @@ static bool check_status(struct job *job, struct bytes path, int status)
 
 /* GET of "/api/v0.1.0/USER/REPO/_tag/TAG" and what follows. */
 static bool get(struct job *job, const char *tail, struct bytes path, size_t size_max,
-                struct bytes *out)
+                struct https_answer *out)
 {
     struct fetch *f = job->fetch;
     struct writer w = writer_growable(f->arena, PATH_MAX_SIZE);
-    struct https_answer answer;
     struct bytes target;
     struct err err;
 
@@ -98,12 +97,9 @@ static bool get(struct job *job, const char *tail, struct bytes path, size_t siz
         return fail(job, path, &err);
     struct https_request request = {
         .method = "GET", .path = target, .answer_max = size_max, .arena = f->arena};
-    if (!client_ask(&job->client, &request, CLIENT_PATIENCE_MS + size_max / SLOWEST, &answer, &err))
+    if (!client_ask(&job->client, &request, CLIENT_PATIENCE_MS + size_max / SLOWEST, out, &err))
         return fail(job, path, &err);
-    if (!check_status(job, path, answer.status))
-        return false;
-    *out = answer.body;
-    return true;
+    return check_status(job, path, out->status);
 }
 
 /* The content that an entry means. */
@@ -111,6 +107,7 @@ static bool get_node(struct job *job, const struct entry *entry, struct bytes pa
                      struct bytes *out)
 {
     unsigned algorithms = digest_set_algorithms(&entry->digests);
+    struct https_answer answer;
     struct digest_set digests;
     struct err err;
 
@@ -118,8 +115,9 @@ static bool get_node(struct job *job, const struct entry *entry, struct bytes pa
         (void)err_set(&err, ERR_LIMIT, "it is too large, in bytes", entry->length);
         return fail(job, path, &err);
     }
-    if (!get(job, path.size == 0 ? "/tree" : "/tree/", path, (size_t)entry->length, out))
+    if (!get(job, path.size == 0 ? "/tree" : "/tree/", path, (size_t)entry->length, &answer))
         return false;
+    *out = answer.body;
     return (digest_compute(*out, algorithms, &digests, &err) &&
             entry_check(entry, out->size, &digests, &err)) ||
            fail(job, path, &err);
@@ -181,6 +179,18 @@ static bool take_folder(struct job *job, struct bytes folder, struct bytes json)
     return true;
 }
 
+/* A tag that its owner advises against is fetched when its digest says that it is meant
+ * (docs/packages.md). */
+static bool check_mark(const struct job *job, struct bytes mark)
+{
+    if (!bytes_is(mark, "yanked") || job->fetch->pin.size != 0)
+        return true;
+    log_error("the package is yanked: its owner advises against it; who wants it all the same "
+              "gives its digest, as HOST/USER/REPO:TAG@sha-256:…",
+              log_bytes("package", job->fetch->name));
+    return false;
+}
+
 /* Whether the root is the one that was asked for. */
 static bool check_pin(const struct job *job, struct bytes root)
 {
@@ -215,13 +225,14 @@ static bool note_digest(const struct job *job, struct bytes root)
 
 static bool take_all(struct job *job)
 {
-    struct bytes nothing = bytes_of(""), json, root;
+    struct bytes nothing = bytes_of(""), root;
+    struct https_answer answer;
     struct tag tag;
     struct err err;
 
-    if (!get(job, "", nothing, TAG_MAX, &json))
+    if (!get(job, "", nothing, TAG_MAX, &answer) || !check_mark(job, answer.state))
         return false;
-    if (!tag_parse(json, job->fetch->arena, &tag, &err))
+    if (!tag_parse(answer.body, job->fetch->arena, &tag, &err))
         return fail(job, nothing, &err);
     if (!get_node(job, &tag.root, nothing, &root) || !check_pin(job, root) ||
         !note_digest(job, root))

@@ -322,6 +322,17 @@ def test_a_registry_that_lies(bare, liar, show, name):
         assert said in bare.error(1, *words)
 
 
+def test_a_yanked_tag(deploy, world, show):
+    pin = world.publish("alice/app/_tag/0.4.0", world.package("yanked", show, ALONE))
+    slug = f"{world.host}/alice/app:0.4.0"
+    assert deploy.out(slug) == "it runs\n"
+    assert world.registry.request("PUT", "alice/app/_tag/0.4.0/_yank", world.token,
+                                  b'{"yanked":true,"reason":"it leaks"}', Content_Type="application/json")[0] == 204
+    error = deploy.error(1, slug)
+    assert "yanked" in error and "HOST/USER/REPO:TAG@sha-256:" in error and f"package={slug}" in error
+    assert deploy.out(f"{slug}@sha-256:{pin}") == "it runs\n"
+
+
 # ---- private packages ----
 
 class Private:
