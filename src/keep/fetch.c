@@ -6,6 +6,7 @@
 #include "package/entry.h"
 
 #define TAG_MAX ((size_t)64 << 10)
+#define ERROR_MAX ((size_t)4 << 10) /* bytes of what a registry says instead of a node */
 #define FILES_MAX 100000u
 #define PACKAGE_MAX ((uint64_t)1 << 30) /* bytes of all files */
 /* A file that comes slower than this is not waited for: bytes a millisecond. */
@@ -95,8 +96,10 @@ static bool get(struct job *job, const char *tail, struct bytes path, size_t siz
     writer_bytes(&w, path);
     if (!writer_done(&w, &target, &err))
         return fail(job, path, &err);
-    struct https_request request = {
-        .method = "GET", .path = target, .answer_max = size_max, .arena = f->arena};
+    struct https_request request = {.method = "GET",
+                                    .path = target,
+                                    .answer_max = size_max > ERROR_MAX ? size_max : ERROR_MAX,
+                                    .arena = f->arena};
     if (!client_ask(&job->client, &request, CLIENT_PATIENCE_MS + size_max / SLOWEST, out, &err))
         return fail(job, path, &err);
     return check_status(job, path, out->status);

@@ -322,6 +322,15 @@ def test_a_registry_that_lies(bare, liar, show, name):
         assert said in bare.error(1, *words)
 
 
+def test_a_registry_that_fails_in_the_middle(bare, liar, show):
+    """Its own words are longer than the file that was asked for: they are no reason to call them the file."""
+    tree = Tree({**GOOD, "main.wasm": show})
+    liar.tell = lambda request: ((500, {}, b'{"error":{"code":"internal","message":"it failed"}}')
+                                 if request.path.endswith("/a") else (200, {}, tree.answer(request.path)))
+    error = bare.error(1, "--registry-ca", liar.ca, f"{liar.host}/alice/app:0.1.0")
+    assert "the registry failed" in error and "status=500" in error and "at=data/a" in error
+
+
 def test_a_yanked_tag(deploy, world, show):
     pin = world.publish("alice/app/_tag/0.4.0", world.package("yanked", show, ALONE))
     slug = f"{world.host}/alice/app:0.4.0"
