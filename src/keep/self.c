@@ -349,10 +349,15 @@ static bool adopt(struct self *self, const struct attestation *a, struct err *er
     tls_context_free(self->own);
     self->own = context;
     self->own_not_after = a->issued.not_after;
-    /* backdated by five minutes, which are no part of its life */
-    int64_t life = a->issued.not_after - a->issued.floor;
-    self->renew_at = a->issued.floor + life * 2 / 3;
-    self->renew_due = deadline_after(now_ns(), life > 0 ? (uint64_t)life * 2000 / 3 : 0);
+    /* Its life begins now, at the earliest when the Steward signed it, which the clock's floor now
+     * is. With a clock that is ahead less is left of it, but never so little that one renewal would
+     * follow the other. */
+    int64_t now = platform_now(), left = a->issued.not_after - now;
+    uint64_t wait_ms = left > 0 ? (uint64_t)left * 2000 / 3 : 0;
+    if (wait_ms < RETRY_FIRST_MS)
+        wait_ms = RETRY_FIRST_MS;
+    self->renew_at = now + (int64_t)(wait_ms / 1000);
+    self->renew_due = deadline_after(now_ns(), wait_ms);
     return true;
 }
 
