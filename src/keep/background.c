@@ -4,6 +4,9 @@
 
 /* Ticks of the engine between two looks at the clock: some milliseconds of computing. */
 #define TICKS 64
+/* What is due by realtime is looked at so often while the program waits: the clock may have jumped,
+ * as after a machine's sleep, and no wait ends by that. */
+#define LOOK_NS UINT64_C(10000000000)
 
 static struct net *the_net;
 static struct self *the_self;
@@ -28,7 +31,12 @@ uint64_t background_due_ns(void)
     uint64_t of_net = the_net != NULL ? net_due_ns(the_net) : UINT64_MAX;
     uint64_t of_self = the_self != NULL ? self_due_ns(the_self) : UINT64_MAX;
 
-    return of_net < of_self ? of_net : of_self;
+    uint64_t due = of_net < of_self ? of_net : of_self;
+
+    if (due == UINT64_MAX)
+        return due;
+    uint64_t look = keep_platform.monotonic_ns(NULL) + LOOK_NS;
+    return due < look ? due : look;
 }
 
 bool background_advance(void)

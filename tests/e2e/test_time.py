@@ -208,6 +208,41 @@ def test_renewal(world, peer, clock):
         assert keep.look().err.count("renewed") == 1 and len(issued(world.steward, seen)) == 2
 
 
+def test_renewal_whatever_the_workload_does(world, peer, tmp_path):
+    """While it sleeps, waits for input, is not listened to, and only computes: all at once."""
+    cat = tmp_path / "cat.wasm"
+    subprocess.run(["clang-14", "--target=wasm32-wasi", "-O1", "-g0", f"{HERE}/keep/guest.c", "-o", cat], check=True)
+    port = free_port()
+    packages = {
+        "sleeps": world.package("sleeps", peer, config(["nap", 60000])),
+        "computes": world.package("computes", peer, config(["spin", 60000])),
+        "reads": world.package("reads", cat.read_bytes(), config(["cat"])),
+        "writes": server_package(world, peer, port, "anonymous = true", "send", args=[10 ** 12]),
+    }
+    clocks = {name: Clock(tmp_path) for name in packages}
+    with contextlib.ExitStack() as stack:
+        keeps = {}
+        for name, package in packages.items():
+            phases = tmp_path / f"{name}.phases"
+            keeps[name] = stack.enter_context(running(world.testhost("--phases", phases, *clocks[name].words), package))
+            while not phases.exists() or "running" not in phases.read_text():
+                assert keeps[name].process.poll() is None, keeps[name].look().err
+                time.sleep(0.01)
+        keeps["writes"].wait_for("serving")
+        reader = stack.enter_context(connected(port))
+        assert reader.recv(1) != b""
+        time.sleep(0.5)  # by now it is full
+        seen = len(world.steward.audit())
+        for set_clock in clocks.values():
+            set_clock.set(17 * HOUR)
+        for keep in keeps.values():
+            keep.wait_for("renewed the certificate", 25)
+        assert len(issued(world.steward, seen)) == len(packages)
+        keeps["reads"].say("it lives")
+        keeps["reads"].process.stdin.close()
+        assert keeps["reads"].process.wait(10) == 0 and "it lives" in keeps["reads"].look().out
+
+
 def test_nobody_renews(world, peer):
     """Its certificate has expired and the Steward is down: nobody is told anything until it is back."""
     port = free_port()
@@ -233,6 +268,34 @@ def test_nobody_renews(world, peer):
 
 
 # ---- peers ----
+
+def test_a_connection_ends_with_its_peer_s_certificate(world, peer, clock):
+    """Of a Steward whose certificates last an hour; those of the server's own last longer."""
+    port = free_port()
+    brief = another_steward(world, "brief", lambda t: t.replace("lifetime_hours = 24", "lifetime_hours = 1"))
+    trust = SIMULATED + 'stewards = ["brief.pem"]\n'
+    server = world.package("sender", peer, config(["send", port, 10 ** 12], trust + f'[network.incoming.{port}]\n'
+                                                  'peers = "any"\n'), {"brief.pem": world.root_of(brief)})
+    client = world.package("reader", peer, config(["call", f"localhost:{port}", "hello"], outgoing(
+        port, '[trust]\nsimulated = true\nstewards = ["steward.pem"]\n'),
+        f'steward = "{brief.url}"\nsteward_ca = "brief.pem"\n'), {"brief.pem": world.root_of(brief)})
+    try:
+        with running(world.testhost(*clock.words), server) as keep:
+            keep.wait_for("serving")
+            with running(world.testhost(), client) as reader:
+                reader.wait_for('peer {"kind":"local"')
+                clock.set(50 * 60)
+                time.sleep(0.3)
+                assert "ended a connection" not in keep.look().err
+                clock.set(61 * 60)
+                keep.wait_for("ended a connection.*expired", 20)
+                reader.out = ""  # it has read much
+            done = world.testhost().run(client)
+            assert "got" not in done.stdout
+            keep.wait_for("refused a peer.*expired")
+    finally:
+        brief.stop()
+
 
 def test_revocation_lists(world, peer, clock):
     """Fetched each hour; when the last is older than 25 hours nobody is known by it."""
