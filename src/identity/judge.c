@@ -315,7 +315,10 @@ static bool refuse_issued(enum identity_fault fault, struct err *err)
     case IDENTITY_FAULT_NOT_YET:
         return err_set(err, ERR_POLICY, "the Steward's certificate is not valid yet", ERR_NO_AT);
     case IDENTITY_FAULT_EXPIRED:
-        return err_set(err, ERR_POLICY, "the Steward's certificate has expired", ERR_NO_AT);
+        return err_set(
+            err, ERR_POLICY,
+            "the Steward's certificate has expired, by the clock of this host: is it wrong?",
+            ERR_NO_AT);
     case IDENTITY_FAULT_UNKNOWN_STEWARD:
         return err_set(err, ERR_CRYPTO,
                        "the Steward's certificate does not end in the root that is trusted",

@@ -134,6 +134,14 @@ def test_behind_among_others(world, peer):
         assert done.returncode == 0 and "got hello" in done.stdout, done.stderr
 
 
+@pytest.mark.parametrize("ahead", [2 * DAY, 25 * HOUR])
+def test_days_ahead(world, peer, ahead):
+    """No certificate is good for such a clock: there is no identity, and the message says where to look."""
+    done = world.testhost("--clock", ahead).run(world.package("nap", peer, config(["nap", 50])))
+    assert (done.returncode, done.stdout) == (125, ""), done.stderr
+    assert "has expired" in done.stderr and "clock" in done.stderr, done.stderr
+
+
 def test_years_ahead(world, peer):
     """Before that the certificate of the Steward's server is not believed any more."""
     done = world.testhost("--clock", 50 * 365 * DAY).run(world.package("nap", peer, config(["nap", 50])))
