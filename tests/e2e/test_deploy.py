@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from deploy_host import (API, SIMULATED, Deploy, PlainRegistry, Tree, another_steward, change_and_reload, compile_guest,
-                         config, digest_of)
-from drawbridge_host import DIRECTORY, compact, entry, openssl
+from deploy_host import (API, SIMULATED, Deploy, PlainRegistry, Private, Tree, another_steward, change_and_reload,
+                         compile_guest, config, digest_of)
+from drawbridge_host import DIRECTORY, compact, entry
 from foreign_registry import ForeignRegistry
 from world import World, free_port, running
 
@@ -343,48 +343,6 @@ def test_a_yanked_tag(deploy, world, show):
 
 
 # ---- private packages ----
-
-class Private:
-    """Private repositories, each of which trusts somebody."""
-
-    def __init__(self, world, folder, package):
-        self.world = world
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                "-subj", "/CN=steward", "-keyout", folder / "client-key.pem", "-out", folder / "client.pem")
-        client = folder / "client.pem"
-        # a Steward that reads tags, to prove slugs; no platform is believed by this
-        change_and_reload(world.registry, lambda t: t + f'[[stewards]]\nname = "reader"\nca = "{client}"\n'
-                                                        f'client = "{client}"\n')
-        change_and_reload(world.steward, lambda t: t.replace(
-            f'ca = "{world.registry.ca}" }}', f'ca = "{world.registry.ca}", certificate = "{client}", '
-                                              f'key = "{folder / "client-key.pem"}" }}'))
-        self.other = another_steward(world, "foreign")
-        for name, trusted in {"ours": {"simulated": True}, "real": {}, "sgx": {"simulated": True,
-                                                                             "technology": ["sgx"]}, "none": None,
-                              "foreign": {"simulated": True}}.items():
-            self.repository(name, trusted, package)
-
-    def repository(self, name, trusted, package):
-        registry, token = self.world.registry, self.world.token
-        assert registry.put(f"alice/{name}", token, b'{"public":false}') == (201, "")
-        self.world.publish(f"alice/{name}/_tag/0.1.0", package)
-        if trusted is not None:
-            steward = self.other if name == "foreign" else self.world.steward
-            ca = (steward.folder / "simulation-root.pem").read_text()
-            assert registry.request("PUT", f"alice/{name}/_steward/x", token, compact({"ca": ca, **trusted}),
-                                    Content_Type="application/json")[0] == 204
-
-    def run(self, name, *options, steward=None, named=True):
-        """A keep; what it attested."""
-        log = self.world.folder / f"attests-{os.urandom(4).hex()}"
-        steward = steward or self.world.steward
-        roots = self.world.folder / "boot-roots.pem"
-        roots.write_text(self.world.root_of(steward))
-        words = ["--steward", steward.url, "--steward-ca", roots] if named else []
-        done = self.world.testhost("--attest-log", log, *options).run(
-            *words, *self.world.deploy_words(f"alice/{name}:0.1.0"))
-        return done, log.read_text().split("\n")[:-1] if log.exists() else []
-
 
 @pytest.fixture(scope="module")
 def private(world, tmp_path_factory):
