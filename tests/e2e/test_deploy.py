@@ -596,6 +596,10 @@ def test_a_steward_of_the_boot_request_alone(world, other, peer, tmp_path):
         done = world.testhost().run(client)
         assert done.returncode == 0 and '"local"' in done.stdout, done.stderr  # which knows the server
         assert '"anonymous"' in keep.wait_for("came .*").group()
+    # whom it believes besides changes nothing, and it has no use for the lists of the other
+    package = world.package("trusting", peer, config(["nap", 300], SIMULATED + 'stewards = ["steward.pem"]\n', ""))
+    done = world.testhost("--log-level", "debug").run(*boot, package)
+    assert done.returncode == 0 and "revocation list" not in done.stderr, done.stderr
 
 
 # ---- what a person sees ----
