@@ -50,6 +50,10 @@ static enum tls_verdict judge(void *context, struct x509_st *leaf, struct stack_
         verdict = tls_server_judge(tls_roots_web(), c->server.host, at, leaf, chain, &ignored);
     if (verdict == TLS_ACCEPT)
         c->refused = NULL;
+    else if (tls_server_judge(roots, c->server.host, tls_latest_start(leaf, chain), leaf, chain,
+                              &ignored) == TLS_ACCEPT)
+        c->refused =
+            "the server's certificate has expired, by the clock of this host: is it wrong?";
     return verdict;
 }
 

@@ -143,10 +143,15 @@ def test_days_ahead(world, peer, ahead):
 
 
 def test_years_ahead(world, peer):
-    """Before that the certificate of the Steward's server is not believed any more."""
-    done = world.testhost("--clock", 50 * 365 * DAY).run(world.package("nap", peer, config(["nap", 50])))
+    """Then the certificates of servers are not good any more: the Steward's, the registry's."""
+    package = world.package("nap", peer, config(["nap", 50]))
+    done = world.testhost("--clock", 50 * 365 * DAY).run(package)
     assert (done.returncode, done.stdout) == (125, ""), done.stderr
-    assert "expired" in done.stderr, done.stderr
+    assert "has expired, by the clock of this host" in done.stderr, done.stderr
+    world.publish("alice/app/_tag/0.1.0", package)
+    done = world.testhost("--clock", 50 * 365 * DAY).run(*world.deploy_words("alice/app:0.1.0"))
+    assert (done.returncode, done.stdout) == (1, ""), done.stderr
+    assert "has expired, by the clock of this host" in done.stderr, done.stderr
 
 
 def test_hours_ahead(world, peer):
