@@ -28,12 +28,13 @@ class ForeignRegistry:
                 if self.command != "HEAD":
                     self.wfile.write(body)
 
-            do_PUT = do_HEAD = do_DELETE = do_PATCH = do_GET
+            do_PUT = do_POST = do_HEAD = do_DELETE = do_PATCH = do_GET
 
             def log_message(self, *_):
                 pass
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        self.server.handle_error = lambda *_: None  # who was told enough hangs up
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.ca, folder / "registry-key.pem")
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)

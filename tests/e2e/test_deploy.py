@@ -492,6 +492,67 @@ def test_a_refusal_is_told(world, show):
     assert "a check failed" in done.stderr and "check=" in done.stderr, done.stderr
 
 
+NONCE = (200, {}, b'{"nonce":"' + b"5a" * 40 + b'"}')
+# what one who took a Steward's server may answer, to the nonce's request and to the other
+BAD_STEWARDS = {
+    "no nonce": [(500, {}, b"")],
+    "elsewhere": [(302, {"Location": "https://localhost:1/v1/nonce"}, b"")],
+    "no json": [(200, {}, b"<html>")],
+    "an empty nonce": [(200, {}, b'{"nonce":""}')],
+    "no hexadecimal": [(200, {}, b'{"nonce":"xyz"}')],
+    "a number": [(200, {}, b'{"nonce":5}')],
+    "a long nonce": [(200, {}, b'{"nonce":"' + b"5a" * 10_000 + b'"}')],
+    "a huge answer": [(200, {}, b" " * 1_000_000)],
+    "words of its own": [(403, {}, b'{"error":{"code":"\x7f","message":"\\u001b[2J","checks":[{"result":"fail"},7]}}')],
+    "an error that is none": [(403, {}, b'{"error":[1,2],"checks":{}}')],
+    "no certificate": [NONCE, (200, {}, b"")],
+    "no pem": [NONCE, (200, {}, b"\0" * 1000)],
+    "an empty pem": [NONCE, (200, {}, b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")],
+    "the server's own": [NONCE, (200, {}, "SERVER")],
+    "another keep's": [NONCE, (200, {}, "CHAIN")],
+    "a huge chain": [NONCE, (200, {}, b"-----BEGIN CERTIFICATE-----\n" * 100_000)],
+    "no word": [NONCE, (204, {}, b"")],
+}
+
+
+@pytest.fixture(scope="module")
+def chain(world, tmp_path_factory):
+    """What another keep has got."""
+    key = world.platforms.key(tmp_path_factory.mktemp("key") / "key.pem")
+    status, _, chain = world.steward.attest(key, headers={"Accept": "application/pem-certificate-chain"})
+    assert status == 200
+    return chain
+
+
+@pytest.fixture(scope="module")
+def thief(world, tmp_path_factory):
+    """Who has the key of the Steward's server, and nothing else of it."""
+    registry = ForeignRegistry(tmp_path_factory.mktemp("thief"), lambda request: registry.tell(request))
+    registry.server.socket.context.load_cert_chain(world.steward.folder / "server.pem",
+                                                   world.steward.folder / "server-key.pem")
+    yield registry
+    registry.close()
+
+
+@pytest.mark.parametrize("name", BAD_STEWARDS)
+def test_a_steward_that_lies(world, thief, show, chain, name):
+    server = (world.steward.folder / "server.pem").read_bytes()
+    answers = [(status, headers, {"SERVER": server, "CHAIN": chain}.get(body, body))
+               for status, headers, body in BAD_STEWARDS[name]]
+    asked = []
+
+    def tell(request):
+        asked.append(request.path.partition("?")[0])
+        return answers[len(asked) - 1]
+    thief.tell = tell
+    package = world.package("lied-to", show, config(head=f'steward = "https://{thief.host}"\n'
+                                                         'steward_ca = "steward.pem"\n'))
+    done = world.testhost().run(package)
+    assert (done.returncode, done.stdout) == (125, ""), done.stderr
+    assert "the keep has no identity" in done.stderr and "\x1b" not in done.stderr
+    assert asked == ["/v1/nonce", "/v1/attest"][:len(answers)]
+
+
 def test_slugs_that_the_steward_does_not_find(world, liar, show):
     """It reads the tag itself: of a registry that it does not know, or which tells it something else."""
     owned = {"main.wasm": show, "Keep.toml": (world.owned / "Keep.toml").read_bytes(),
