@@ -315,6 +315,8 @@ def test_the_platform_s_key_is_gone(build, world, peer, tmp_path):
             after = find_keys(build, pid, platform, own)
             assert list(after) == [own]
             assert not memory_has(pid, found[platform])
+            for part in [*parts(found[platform]), *parts(after[own])]:
+                assert part not in proxy.kept
     finally:
         proxy.close()
         private.other.stop()
