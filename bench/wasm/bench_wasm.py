@@ -87,7 +87,7 @@ def build_if_older(target, sources, command):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         target.unlink(missing_ok=True)
-        raise Failure(f"{shlex.join(command)}\n{done.stderr}")
+        raise Failure(f"{shlex.join(map(str, command))}\n{done.stderr}")
 
 
 def simd_flags(name):
