@@ -28,6 +28,11 @@ static struct bytes bytes_of_string(const ASN1_STRING *string)
     return bytes_from(ASN1_STRING_get0_data(string), (size_t)ASN1_STRING_length(string));
 }
 
+static bool read_time(const ASN1_TIME *time, int64_t *out)
+{
+    return identity_time_parse((uint8_t)ASN1_STRING_type(time), bytes_of_string(time), out);
+}
+
 /* ---- the leaf ---- */
 
 /* RFC 5280 §4.1.2.2: positive, at most 20 octets. */
@@ -116,6 +121,12 @@ static enum identity_fault fault_of(int error)
     }
 }
 
+static void drop_links(STACK_OF(X509) * *links)
+{
+    sk_X509_pop_free(*links, X509_free);
+    *links = NULL;
+}
+
 /* A keep is server and client by the same certificate; OpenSSL looks at one purpose at a time. */
 static bool serves_clients_too(const STACK_OF(X509) * links)
 {
@@ -126,16 +137,15 @@ static bool serves_clients_too(const STACK_OF(X509) * links)
     return sk_X509_num(links) >= 2;
 }
 
-/* By one Steward's roots. *links: the leaf first, the root last. */
-static enum identity_fault verify_by(const struct steward *steward, X509 *leaf,
-                                     STACK_OF(X509) * untrusted, int64_t at,
-                                     STACK_OF(X509) * *links)
+/* By the certificates of a store. *links: the leaf first, what the store has of it last. */
+static enum identity_fault verify_in(X509_STORE *store, X509 *leaf, STACK_OF(X509) * untrusted,
+                                     int64_t at, unsigned long flags, STACK_OF(X509) * *links)
 {
     X509_STORE_CTX *context = X509_STORE_CTX_new();
     enum identity_fault fault = IDENTITY_FAULT_INTERNAL;
 
     *links = NULL;
-    if (context == NULL || X509_STORE_CTX_init(context, steward->roots, leaf, untrusted) != 1) {
+    if (context == NULL || X509_STORE_CTX_init(context, store, leaf, untrusted) != 1) {
         X509_STORE_CTX_free(context);
         return fault;
     }
@@ -143,7 +153,7 @@ static enum identity_fault verify_by(const struct steward *steward, X509 *leaf,
     X509_VERIFY_PARAM_set_time(param, (time_t)at);
     X509_VERIFY_PARAM_set_depth(param, IDENTITY_CHAIN_MAX);
     X509_VERIFY_PARAM_set_auth_level(param, SECURITY_LEVEL);
-    if (X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_X509_STRICT) == 1 &&
+    if (X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_X509_STRICT | flags) == 1 &&
         X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_SSL_SERVER) == 1) {
         if (X509_verify_cert(context) != 1)
             fault = fault_of(X509_STORE_CTX_get_error(context));
@@ -152,10 +162,94 @@ static enum identity_fault verify_by(const struct steward *steward, X509 *leaf,
                 serves_clients_too(*links) ? IDENTITY_FAULT_NONE : IDENTITY_FAULT_UNKNOWN_STEWARD;
     }
     X509_STORE_CTX_free(context);
-    if (fault != IDENTITY_FAULT_NONE) {
-        sk_X509_pop_free(*links, X509_free);
-        *links = NULL;
+    if (fault != IDENTITY_FAULT_NONE)
+        drop_links(links);
+    return fault;
+}
+
+/* ---- what was verified before ----
+ *
+ * A Steward's CA is in the chain of each of its keeps, and its root's signature, on P-384, takes
+ * longer to verify than all else in a chain. So who was vouched for by a root is remembered, to the
+ * byte; whatever hangs on the time or on the leaf is looked at each time. */
+
+void identity_vouched_done(struct vouched *v)
+{
+    X509_STORE_free(v->store);
+    X509_free(v->ca);
+    X509_free(v->root);
+    *v = (struct vouched){.store = NULL};
+}
+
+/* Remembers the CA of a chain that is a leaf, a CA and a root. Without memory nothing is. */
+static void note_vouched(const struct steward *steward, const STACK_OF(X509) * links)
+{
+    struct vouched v = {.store = NULL}, *place = &steward->vouched[VOUCHED_MAX - 1];
+
+    if (sk_X509_num(links) != 3)
+        return;
+    v.store = X509_STORE_new();
+    X509 *ca = sk_X509_value(links, 1), *top = sk_X509_value(links, 2);
+    if (v.store != NULL && X509_STORE_add_cert(v.store, ca) == 1) {
+        v.ca = X509_up_ref(ca) == 1 ? ca : NULL;
+        v.root = X509_up_ref(top) == 1 ? top : NULL;
     }
+    if (v.ca == NULL || v.root == NULL) {
+        identity_vouched_done(&v);
+        return;
+    }
+    identity_vouched_done(place); /* the oldest */
+    memmove(steward->vouched + 1, steward->vouched, (VOUCHED_MAX - 1) * sizeof v);
+    steward->vouched[0] = v;
+}
+
+static bool is_sent(X509 *x509, const STACK_OF(X509) * sent)
+{
+    for (int i = 0; i < sk_X509_num(sent); i++) {
+        if (X509_cmp(sk_X509_value(sent, i), x509) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_valid(const X509 *x509, int64_t at)
+{
+    int64_t from, to;
+
+    return read_time(X509_get0_notBefore(x509), &from) &&
+           read_time(X509_get0_notAfter(x509), &to) && from <= at && at < to;
+}
+
+/* Whether the leaf is good by a CA that was vouched for. When it is not, nothing is said. */
+static bool verify_by_vouched(const struct steward *steward, X509 *leaf, STACK_OF(X509) * untrusted,
+                              int64_t at, STACK_OF(X509) * *links)
+{
+    for (size_t i = 0; i < VOUCHED_MAX && steward->vouched[i].store != NULL; i++) {
+        const struct vouched *v = &steward->vouched[i];
+        if (!is_sent(v->ca, untrusted) || !is_valid(v->root, at) ||
+            verify_in(v->store, leaf, NULL, at, X509_V_FLAG_PARTIAL_CHAIN, links) !=
+                IDENTITY_FAULT_NONE)
+            continue;
+        if (sk_X509_num(*links) == 2 && X509_up_ref(v->root) == 1) {
+            if (sk_X509_push(*links, v->root) > 0)
+                return true;
+            X509_free(v->root);
+        }
+        drop_links(links);
+    }
+    return false;
+}
+
+/* By one Steward's roots. *links: the leaf first, the root last. */
+static enum identity_fault verify_by(const struct steward *steward, X509 *leaf,
+                                     STACK_OF(X509) * untrusted, int64_t at,
+                                     STACK_OF(X509) * *links)
+{
+    if (verify_by_vouched(steward, leaf, untrusted, at, links))
+        return IDENTITY_FAULT_NONE;
+    enum identity_fault fault = verify_in(steward->roots, leaf, untrusted, at, 0, links);
+    if (fault == IDENTITY_FAULT_NONE)
+        note_vouched(steward, *links);
     return fault;
 }
 
@@ -205,11 +299,6 @@ static enum identity_fault verify(const struct identity_trust *trust, X509 *leaf
     }
     sk_X509_free(untrusted);
     return *links != NULL ? IDENTITY_FAULT_NONE : fault;
-}
-
-static bool read_time(const ASN1_TIME *time, int64_t *out)
-{
-    return identity_time_parse((uint8_t)ASN1_STRING_type(time), bytes_of_string(time), out);
 }
 
 /* What a verified chain says besides the leaf. */

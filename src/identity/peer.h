@@ -78,7 +78,8 @@ struct identity_peer {
  * not; may be NULL. at: seconds since 1970. The chain must end in a trusted root, each link by RFC
  * 5280 with CA flags, key usage, path length, and names; the leaf must keep to the profile. A peer
  * whose list is missing or too old has fault NO_CRL, kind ANONYMOUS. Cannot fail: what cannot be
- * judged is anonymous. */
+ * judged is anonymous. The trust remembers the CAs for which a root has vouched, so that this
+ * signature is verified once; it changes no verdict. */
 void identity_peer_judge(const struct identity_trust *trust, struct x509_st *leaf,
                          const struct stack_st_X509 *chain, bool simulated_allowed, int64_t at,
                          struct arena *arena, struct identity_peer *out);

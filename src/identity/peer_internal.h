@@ -11,10 +11,19 @@
 #define CLOCK_SKEW_S 300               /* forgiven to who says what time it is */
 #define TIME_MAX INT64_C(253402300799) /* 9999-12-31T23:59:59Z, the last that certificates name */
 
+/* A CA for which a root has vouched: leaf, CA and root were a chain that was verified. */
+struct vouched {
+    X509 *ca, *root;
+    X509_STORE *store; /* of the CA alone */
+};
+
+#define VOUCHED_MAX 4 /* of a Steward, which has one CA, or two while it changes them */
+
 struct steward {
     uint8_t *name;
     size_t name_size;
     X509_STORE *roots;
+    struct vouched *vouched; /* VOUCHED_MAX of them; those without a store are none */
 };
 
 /* What is kept of a revocation list: serial numbers in order, each SERIAL_SIZE_MAX bytes,
@@ -46,6 +55,9 @@ bool identity_link_is_sound(X509 *certificate);
  * ERR_FORMAT, ERR_LIMIT, ERR_MEMORY. *out is to be freed with its certificates. */
 MUST_CHECK bool identity_pem_read(struct bytes pem, int max, STACK_OF(X509) * *out,
                                   struct err *err);
+
+/* Gives back what an entry holds; it is none from now on. */
+void identity_vouched_done(struct vouched *v);
 
 /* A Time of X.509 (RFC 5280 §4.1.2.5): the content of an UTCTime or GeneralizedTime, by its tag. */
 MUST_CHECK bool identity_time_parse(uint8_t tag, struct bytes content, int64_t *out);

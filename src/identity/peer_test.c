@@ -5,17 +5,25 @@
 
 static struct identity_peer peer; /* what was found last */
 
-/* Certificates until NULL, the leaf apart. */
+/* Certificates until NULL, the leaf apart. Whoever is judged twice is found to be the same. */
 static enum identity_fault judge_at(X509 *leaf, X509 *const *sent, bool simulated, int64_t at)
 {
     STACK_OF(X509) *chain = sk_X509_new_null();
+    struct identity_peer before;
 
     for (; *sent != NULL; sent++)
         assert_true(sk_X509_push(chain, *sent) > 0);
+    memset(&before, 0x5a, sizeof before);
     memset(&peer, 0x5a, sizeof peer);
+    identity_peer_judge(trust, leaf, chain, simulated, at, &arena, &before);
     identity_peer_judge(trust, leaf, chain, simulated, at, &arena, &peer);
     sk_X509_free(chain);
     assert_int_equal(peer.kind == IDENTITY_ANONYMOUS, peer.fault != IDENTITY_FAULT_NONE);
+    assert_int_equal(peer.fault, before.fault);
+    assert_int_equal(peer.not_after, before.not_after);
+    assert_int_equal(peer.floor, before.floor);
+    assert_true(bytes_equal(peer.issuer, before.issuer));
+    assert_true(bytes_equal(peer.steward, before.steward));
     assert_int_equal(ERR_peek_error(), 0);
     return peer.fault;
 }
@@ -36,6 +44,17 @@ static int with_list(void **state)
     struct list list = list_of(NOW - 60, 5);
 
     put_list(&ca, &list);
+    return status;
+}
+
+/* Its CA and root have been seen. */
+static int with_one_known(void **state)
+{
+    int status = with_list(state);
+    X509 *leaf = new_keep();
+
+    assert_int_equal(JUDGE(leaf, ca.x509), IDENTITY_FAULT_NONE);
+    X509_free(leaf);
     return status;
 }
 
@@ -303,6 +322,67 @@ static void dates_of_the_chain_are_kept_too(void **state)
     X509 *leaf = new_keep();
     assert_int_equal(JUDGE_AT(NOW + 1001 * DAY, leaf, ca.x509), IDENTITY_FAULT_EXPIRED);
     X509_free(leaf);
+}
+
+/* What was once verified does not outlast its dates. */
+static void who_vouched_is_looked_at_each_time(void **state)
+{
+    struct profile p = root_profile();
+    struct identity_fields fields = fields_of(SLUG, true);
+
+    (void)state;
+    p.name = "Brief Root";
+    p.from = NOW - 200;
+    p.to = NOW + 200;
+    struct authority brief = make(p, NULL);
+    p = ca_profile();
+    struct authority lasting = make(p, &brief);
+    p.from = NOW - 100;
+    p.to = NOW + 100;
+    struct authority briefer = make(p, &root);
+    add_steward("brief.pem", PEM(brief.x509));
+    X509 *one = issue_by(&lasting, &fields), *other = issue_by(&briefer, &fields);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(JUDGE_AT(NOW - 201, one, lasting.x509), IDENTITY_FAULT_NOT_YET);
+        assert_int_equal(JUDGE_AT(NOW - 200, one, lasting.x509), IDENTITY_FAULT_NO_CRL);
+        assert_int_equal(JUDGE_AT(NOW + 199, one, lasting.x509), IDENTITY_FAULT_NO_CRL);
+        assert_int_equal(peer.not_after, NOW + 200);
+        assert_int_equal(peer.floor, NOW - 200);
+        assert_int_equal(JUDGE_AT(NOW + 200, one, lasting.x509), IDENTITY_FAULT_EXPIRED);
+        assert_int_equal(JUDGE_AT(NOW - 101, other, briefer.x509), IDENTITY_FAULT_NOT_YET);
+        assert_int_equal(JUDGE_AT(NOW - 100, other, briefer.x509), IDENTITY_FAULT_NO_CRL);
+        assert_int_equal(JUDGE_AT(NOW + 99, other, briefer.x509), IDENTITY_FAULT_NO_CRL);
+        assert_int_equal(JUDGE_AT(NOW + 100, other, briefer.x509), IDENTITY_FAULT_EXPIRED);
+    }
+    X509_free(one);
+    X509_free(other);
+    authority_done(&lasting);
+    authority_done(&brief);
+    authority_done(&briefer);
+}
+
+/* More than are remembered. */
+static void a_steward_may_have_many_cas(void **state)
+{
+    struct identity_fields fields = fields_of(SLUG, true);
+    struct authority cas[6];
+    X509 *leaves[6];
+
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        cas[i] = make(ca_profile(), &root);
+        leaves[i] = issue_by(&cas[i], &fields);
+    }
+    for (int i = 0; i < 18; i++) {
+        assert_int_equal(JUDGE(leaves[i % 6], cas[i % 6].x509), IDENTITY_FAULT_NO_CRL);
+        assert_true(bytes_equal(peer.issuer, der_of(cas[i % 6].x509)));
+        assert_int_equal(JUDGE(leaves[i % 6], cas[(i + 1) % 6].x509),
+                         IDENTITY_FAULT_UNKNOWN_STEWARD);
+    }
+    for (int i = 0; i < 6; i++) {
+        X509_free(leaves[i]);
+        authority_done(&cas[i]);
+    }
 }
 
 static void an_expired_root_is_none(void **state)
@@ -925,7 +1005,11 @@ static void a_cut_answer_is_refused(void **state)
     X509_free(leaf);
 }
 
-#define LISTED(name) cmocka_unit_test_setup_teardown(name, with_list, tear_down)
+#define LISTED(name)                                                   \
+    cmocka_unit_test_setup_teardown(name, with_list, tear_down),       \
+    {                                                                  \
+#name ", after another", name, with_one_known, tear_down, NULL \
+    }
 
 int main(void)
 {
@@ -944,6 +1028,8 @@ int main(void)
         LISTED(simulated_keeps_are_let_in_where_that_is_said),
         LISTED(dates_are_kept),
         TEST(dates_of_the_chain_are_kept_too),
+        TEST(who_vouched_is_looked_at_each_time),
+        TEST(a_steward_may_have_many_cas),
         TEST(an_expired_root_is_none),
         TEST(only_a_ca_issues),
         TEST(keys_and_digests_must_be_strong),

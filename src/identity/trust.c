@@ -19,6 +19,9 @@ bool identity_trust_new(struct identity_trust **out, struct err *err)
 
 static void steward_done(struct steward *s)
 {
+    for (size_t i = 0; s->vouched != NULL && i < VOUCHED_MAX; i++)
+        identity_vouched_done(&s->vouched[i]);
+    free(s->vouched);
     X509_STORE_free(s->roots);
     free(s->name);
 }
@@ -69,9 +72,11 @@ static bool add_roots(X509_STORE *store, const STACK_OF(X509) * roots, struct er
 static bool steward_init(struct steward *s, struct bytes name, const STACK_OF(X509) * roots,
                          struct err *err)
 {
-    *s = (struct steward){
-        .name = malloc(name.size), .name_size = name.size, .roots = X509_STORE_new()};
-    if (s->name == NULL || s->roots == NULL)
+    *s = (struct steward){.name = malloc(name.size),
+                          .name_size = name.size,
+                          .roots = X509_STORE_new(),
+                          .vouched = calloc(VOUCHED_MAX, sizeof *s->vouched)};
+    if (s->name == NULL || s->roots == NULL || s->vouched == NULL)
         return err_set(err, ERR_MEMORY, "no memory for trusted Stewards", ERR_NO_AT);
     memcpy(s->name, name.data, name.size);
     return add_roots(s->roots, roots, err);
