@@ -32,7 +32,6 @@ from bench_wasm import CLANG, FLAGS, Failure, build_if_older  # noqa: E402
 
 SIZE = 256 << 20
 HANDSHAKES = 300
-CONNECTIONS = 100
 PACKAGE_SIZE = 1 << 20
 
 # Targets (DESIGN.md §12)
@@ -316,23 +315,41 @@ def memory_of(pid):
     return programs.resident_kib(programs.keep_of(pid)) / 1024
 
 
-def memory_figures(bench, report, _):
-    with keep(bench, bench.echo) as server:
-        idle = memory_of(server.pid)
-        with subprocess.Popen([bench.load, "hold", str(server.port), str(CONNECTIONS)], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE, text=True) as load:
-            if load.stdout.readline() != "held\n":
-                raise Failure("the connections are not held")
-            held = memory_of(server.pid)
-            load.communicate()
-    each = (held - idle) * 1024 / CONNECTIONS
-    report.figures |= {"memory, idle": idle, "memory, with connections": held}
-    report.say(f"{'memory of a keep that serves TLS, idle':<52} {idle:9.1f} MiB")
-    report.say(f"{f'memory with {CONNECTIONS} connections ({each:.0f} KiB each)':<52} {held:9.1f} MiB")
+@contextlib.contextmanager
+def held(bench, port, count):
+    """So many connections, with a byte echoed on each, until the end of the block."""
+    with subprocess.Popen([bench.load, "hold", str(port), str(count)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as load:
+        if load.stdout.readline() != "held\n":
+            raise Failure("the connections are not held")
+        yield
+        load.communicate()
+
+
+def many_figures(bench, report, _):
+    """What connections take: of memory, and of the processor's time for one more. They show no certificate."""
+    with one_processor(), keep(bench, bench.echo) as server:
+        memory, times = [memory_of(server.pid)], []
+        for count in (100, 800):
+            with held(bench, server.port, count):
+                memory.append(memory_of(server.pid))
+                times.append(min(one_more(bench, server) for _ in range(5)))
+    each = (memory[1] - memory[0]) * 1024 / 100
+    report.figures |= {"memory": memory, "ms for one more": times}
+    report.say(f"a keep that serves TLS, idle: {memory[0]:.1f} MiB; with 100 connections {memory[1]:.1f}, "
+               f"{each:.0f} KiB each")
+    report.say(f"one more beside 100: {times[0]:.2f} ms of its processor, beside 800: {times[1]:.2f} ms")
+
+
+def one_more(bench, server):
+    """Milliseconds of the server's processor for a connection with a byte echoed: of fifty."""
+    before = processor_seconds(server.pid)
+    with held(bench, server.port, 50):
+        return (processor_seconds(server.pid) - before) / 50 * 1e3
 
 
 PARTS = {"stream": stream_figures, "handshakes": handshake_figures, "deploy": deploy_figures, "start": start_figures,
-         "memory": memory_figures}
+         "many": many_figures}
 
 
 def read_options():
