@@ -8,9 +8,10 @@ static int64_t now_s(const struct net *net)
     return (int64_t)(p->realtime_ns(p->context) / (1000 * NS_PER_MS));
 }
 
-static bool is_idle(const struct net *net)
+/* How many have business, at most: what is looked for is no more than those. */
+static size_t busy(const struct net *net)
 {
-    return net->shaking + net->lingering + net->unsent == 0;
+    return net->shaking + net->lingering + net->unsent;
 }
 
 static bool has_business(const struct connection *n)
@@ -20,11 +21,9 @@ static bool has_business(const struct connection *n)
 
 size_t net_waits(const struct net *net, struct vfs_wait *out, size_t capacity)
 {
-    size_t count = 0;
+    size_t count = 0, left = busy(net) < capacity ? busy(net) : capacity;
 
-    if (is_idle(net))
-        return 0;
-    for (const struct connection *n = net->all; n != NULL && count < capacity; n = n->next) {
+    for (const struct connection *n = net->all; n != NULL && count < left; n = n->next) {
         if (!has_business(n))
             continue;
         out[count++] = n->stage == CONNECTION_SHAKING
@@ -37,11 +36,12 @@ size_t net_waits(const struct net *net, struct vfs_wait *out, size_t capacity)
 uint64_t net_due_ns(const struct net *net)
 {
     struct deadline due = deadline_never();
+    size_t timed = net->shaking + net->lingering;
 
-    if (!is_idle(net)) {
-        for (const struct connection *n = net->all; n != NULL; n = n->next) {
-            if (n->stage == CONNECTION_SHAKING || n->stage == CONNECTION_LINGERING)
-                due = deadline_sooner(due, n->deadline);
+    for (const struct connection *n = net->all; n != NULL && timed != 0; n = n->next) {
+        if (n->stage == CONNECTION_SHAKING || n->stage == CONNECTION_LINGERING) {
+            due = deadline_sooner(due, n->deadline);
+            timed--;
         }
     }
     if (net->is_full)
@@ -76,11 +76,14 @@ static bool advance(struct connection *n)
 bool net_advance(struct net *net)
 {
     bool happened = false;
+    size_t left = busy(net);
 
-    for (struct connection *n = is_idle(net) ? NULL : net->all, *next; n != NULL; n = next) {
+    for (struct connection *n = net->all, *next; n != NULL && left != 0; n = next) {
         next = n->next;
-        if (has_business(n))
-            happened |= advance(n);
+        if (!has_business(n))
+            continue;
+        left--;
+        happened |= advance(n);
     }
     if (net->recheck_at != INT64_MAX && now_s(net) >= net->recheck_at) {
         net_recheck(net);

@@ -27,13 +27,16 @@ static struct listener *listener_of(struct vfs_node *node)
 
 /* ---- handshakes ---- */
 
-/* Goes on with all that have come in; the first that is open, or NULL. */
+/* Goes on with all that have come in; the first that is open, or NULL. They are the newest, mostly:
+ * those that the program has, perhaps many more, are behind them. */
 static struct connection *advance_all(struct listener *l)
 {
     struct connection *open = NULL;
+    size_t left = l->net->incoming;
 
-    for (struct connection *n = l->net->all, *next; n != NULL; n = next) {
+    for (struct connection *n = l->net->all, *next; n != NULL && left != 0; n = next) {
         next = n->next;
+        left -= n->listener != NULL;
         if (n->listener != l)
             continue;
         enum vfs_error error = connection_advance(n);
