@@ -26,6 +26,7 @@ for other in ("bench/wasm", "bench/wasi", "tests/e2e"):
 
 import bench_wasm  # noqa: E402 (these folders are no packages)
 import programs  # noqa: E402
+import steward_host  # noqa: E402
 import world  # noqa: E402
 from bench_wasi import WASI, one_processor  # noqa: E402
 from bench_wasm import CLANG, FLAGS, Failure, build_if_older  # noqa: E402
@@ -136,7 +137,7 @@ def wait_for_port(port):
 def openssl_server(identity, *words, **options):
     port = world.free_port()
     return started(["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-quiet", "-tls1_3", "-num_tickets", "0",
-                    "-ciphersuites", "TLS_AES_128_GCM_SHA256", "-cert", identity.chain, "-cert_chain", identity.chain,
+                    "-ciphersuites", "TLS_AES_128_GCM_SHA256", "-cert", identity.chain, "-cert_chain", identity.rest,
                     "-key", identity.key, *words], port, None, **options)
 
 
@@ -153,15 +154,19 @@ def keep(bench, module, *args):
 
 
 class Identity:
-    """A key, and what a Steward has issued for it."""
+    """A key, and what a Steward has issued for it: the chain as a keep shows it, which is without the root; and what
+    of that is behind the leaf."""
 
     def __init__(self, bench, around):
-        self.key, self.chain, self.roots = (bench.folder / name for name in ("key.pem", "chain.pem", "roots.pem"))
+        self.key, self.chain, self.rest, self.roots = (
+            bench.folder / name for name in ("key.pem", "chain.pem", "rest.pem", "roots.pem"))
         around.platforms.key(self.key)
         status, _, chain = around.steward.attest(self.key, "digest=" + "11" * 32)
         if status != 200:
             raise Failure(f"the Steward refuses: {chain}")
-        self.chain.write_bytes(chain)
+        leaf, *others, _ = steward_host.split(chain)
+        self.chain.write_bytes(leaf + b"".join(others))
+        self.rest.write_bytes(b"".join(others))
         self.roots.write_text(around.roots, encoding="ascii")
 
 

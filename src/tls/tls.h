@@ -30,8 +30,9 @@ MUST_CHECK bool tls_self_signed(struct evp_pkey_st *key, int64_t at, struct aren
 struct tls_context;
 
 /* A certificate chain (PEM, the leaf first) with its key, offered to clients and servers; or
- * neither (key NULL): then we can only be a client, who shows nothing. Streams keep what they need
- * of it. ERR_CRYPTO, ERR_FORMAT, ERR_MEMORY, ERR_UNSUPPORTED. */
+ * neither (key NULL): then we can only be a client, who shows nothing. Roots in the chain are not
+ * offered. Streams keep what they need of it. ERR_CRYPTO, ERR_FORMAT, ERR_MEMORY, ERR_UNSUPPORTED.
+ */
 MUST_CHECK bool tls_context_new(struct bytes chain_pem, struct evp_pkey_st *key,
                                 struct tls_context **out, struct err *err);
 void tls_context_free(struct tls_context *context);

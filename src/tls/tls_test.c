@@ -23,7 +23,7 @@ struct end {
     struct tls_stream *stream;
     int fd;
     enum tls_verdict says;
-    int asked;
+    int asked, sent; /* how many certificates came, the last time */
 };
 
 static enum tls_verdict judge(void *context, X509 *leaf, STACK_OF(X509) * chain)
@@ -33,6 +33,7 @@ static enum tls_verdict judge(void *context, X509 *leaf, STACK_OF(X509) * chain)
     assert_non_null(leaf);
     assert_true(chain == NULL || sk_X509_num(chain) >= 1);
     end->asked++;
+    end->sent = sk_X509_num(chain);
     return end->says;
 }
 
@@ -529,6 +530,52 @@ static void servers_are_held_to_their_names(void **state)
     authority_done(&other);
 }
 
+/* How many certificates a server with this chain offers. */
+static int offered(struct bytes chain, EVP_PKEY *key)
+{
+    struct end client, server = {.stream = NULL};
+    struct tls_setup setup = {.is_server = true};
+    struct err err;
+    int fds[2];
+
+    open_sockets(fds);
+    open_end(&client, false, false, false, fds[0]);
+    assert_true(tls_context_new(chain, key, &server.context, &err));
+    setup.context = server.context;
+    setup.fd = server.fd = fds[1];
+    assert_true(tls_stream_new(&setup, &server.stream, &err));
+    shake_well(&client, &server);
+    int sent = client.sent;
+    close_end(&client);
+    close_end(&server);
+    return sent;
+}
+
+static void roots_are_not_offered(void **state)
+{
+    struct authority root;
+    char memory[12288];
+    size_t size = 0;
+    EVP_PKEY *key;
+    struct err err;
+
+    (void)state;
+    arena_init(&arena, arena_heap, SIZE_MAX);
+    authority_new(&root);
+    assert_true(tls_key_new(&key, &err));
+    X509 *leaf = certify(key, &root, "DNS:a.example", NOW + 60);
+    X509 *links[] = {leaf, leaf, root.certificate};
+    static const int expected[] = {1, 2, 2};
+    for (size_t i = 0; i < COUNT_OF(links); i++) {
+        size += pem_of(links[i], memory + size, sizeof memory - size).size;
+        assert_int_equal(offered(bytes_from(memory, size), key), expected[i]);
+    }
+    X509_free(leaf);
+    EVP_PKEY_free(key);
+    authority_done(&root);
+    arena_done(&arena);
+}
+
 static void roots_must_be_some(void **state)
 {
     struct authority root;
@@ -593,6 +640,7 @@ int main(void)
         cmocka_unit_test(handshakes_can_be_cut_anywhere),
         cmocka_unit_test(older_versions_are_refused),
         cmocka_unit_test(servers_are_held_to_their_names),
+        cmocka_unit_test(roots_are_not_offered),
         cmocka_unit_test(roots_must_be_some),
         cmocka_unit_test(the_web_has_many_roots),
         cmocka_unit_test(keys_must_fit_their_certificates),
