@@ -105,7 +105,7 @@ bool tree_digest(const struct package *package, uint8_t out[32], struct err *err
     for (size_t i = 0; ok && i < files.count; i++)
         files.items[i] = &package->files[i];
     if (ok)
-        qsort(files.items, files.count, sizeof files.items[0], compare);
+        qsort(files.items, files.count, sizeof(struct boot_file *), compare);
     ok = ok && folder_json(files, 0, 0, &arena, &json, err) &&
          digest_compute(json, 1u << DIGEST_SHA256, &digests, err);
     if (ok)

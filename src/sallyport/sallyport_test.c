@@ -107,17 +107,17 @@ static void arguments_are_held_to_the_table(void **state)
     const uint64_t good[6] = {0,          4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
                               UINT64_MAX, 0};
     const struct {
-        unsigned at;
         uint64_t value;
+        unsigned at;
         bool fits;
-    } cases[] = {{0, 77, true},
-                 {2, PROT_EXEC, false},
-                 {2, UINT64_C(1) << 32, false},
-                 {3, MAP_SHARED | MAP_ANONYMOUS, false},
-                 {4, UINT32_MAX, true}, /* an int */
-                 {4, 0, false},
-                 {5, 4096, false},
-                 {5, UINT64_C(1) << 63, false}};
+    } cases[] = {{77, 0, true},
+                 {PROT_EXEC, 2, false},
+                 {UINT64_C(1) << 32, 2, false},
+                 {MAP_SHARED | MAP_ANONYMOUS, 3, false},
+                 {UINT32_MAX, 4, true}, /* an int */
+                 {0, 4, false},
+                 {4096, 5, false},
+                 {UINT64_C(1) << 63, 5, false}};
     const uint64_t clocks[][6] = {{CLOCK_REALTIME}, {CLOCK_MONOTONIC}, {2}, {UINT64_C(1) << 32}};
 
     (void)state;

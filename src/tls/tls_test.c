@@ -607,7 +607,7 @@ static void keys_must_fit_their_certificates(void **state)
 {
     struct tls_context *context = NULL;
     struct bytes chain;
-    EVP_PKEY *key, *other;
+    EVP_PKEY *key = NULL, *other = NULL;
     struct err err;
 
     (void)state;

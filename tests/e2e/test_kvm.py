@@ -144,3 +144,14 @@ def test_damaged_images(installed, guest, name, at, said):
 def test_memory_is_given_and_taken(broch, guest):
     for mebibytes, code in [("100", 0), ("1500", 0)]:
         assert broch(guest, "--", "memory", mebibytes).returncode == code
+
+
+def test_ring_0_has_no_string_instructions(build):
+    """Where KVM is software each round of one takes as long as an instruction; and ring 0 is small."""
+    out = subprocess.run(["objdump", "-d", "--section=.ktext", build / "src/shim/kvm/broch-shim-kvm"],
+                         capture_output=True, text=True, check=True).stdout
+    assert "iretq" in out and "\trep" not in out and "%xmm" not in out
+    sizes = subprocess.run(["size", "-A", build / "src/shim/kvm/broch-shim-kvm"], capture_output=True, text=True,
+                           check=True).stdout
+    text = {line.split()[0]: int(line.split()[1]) for line in sizes.splitlines() if line.startswith(".")}
+    assert text[".ktext"] <= 4096 and text[".ktext"] + text[".utext"] <= 64 << 10

@@ -151,7 +151,7 @@ static bool split(uint64_t *entry)
         return false;
     uint64_t *table = table_at(pa);
     for (unsigned i = 0; i < 512; i++)
-        table[i] = (old & ~ENTRY_HUGE) + i * PAGE_SIZE;
+        table[i] = (old & ~ENTRY_HUGE) + (uint64_t)i * PAGE_SIZE;
     *entry = pa | ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER;
     return true;
 }

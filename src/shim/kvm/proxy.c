@@ -34,7 +34,7 @@ void *memset(void *to, int value, size_t size)
 
 _Noreturn void proxy_panic(const char *why, uint64_t number)
 {
-    struct panic *p = (struct panic *)block()->data;
+    struct panic *p = (struct panic *)(void *)block()->data;
     unsigned i = 0;
 
     for (; why[i] != '\0' && i < sizeof p->text - 1; i++)
