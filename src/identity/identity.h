@@ -88,7 +88,8 @@ struct identity_request {
 };
 
 /* Makes a request: PKCS#10, signed by the key, with claims, nonce and evidence (the content of
- * Enarx's SNP or SGX extension; empty: there is none to show). Writes DER. ERR_CRYPTO, ERR_LIMIT, ERR_INVALID. */
+ * Enarx's SNP or SGX extension; empty: there is none to show). Writes DER. ERR_CRYPTO, ERR_LIMIT,
+ * ERR_INVALID. */
 MUST_CHECK bool identity_request_write(struct writer *w, struct evp_pkey_st *key,
                                        const struct identity_claims *claims, struct bytes nonce,
                                        enum identity_technology technology, struct bytes evidence,

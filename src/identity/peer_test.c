@@ -948,7 +948,7 @@ static void ones_own_certificate_is_of_now(void **state)
 
     (void)state;
     /* it answers a nonce of now: a clock that is behind is wrong */
-    static const int64_t behind[] = {NOW - 600, NOW - 601, NOW - 2 * 86400, 0, INT64_MIN};
+    static const int64_t behind[] = {NOW - 600, NOW - 601, NOW - INT64_C(172800), 0, INT64_MIN};
     for (size_t i = 0; i < COUNT_OF(behind); i++) {
         assert_true(check_issued(PEM(leaf, ca.x509), SLUG, behind[i], &err));
         assert_int_equal(peer.floor, NOW);

@@ -112,8 +112,9 @@ struct wasm_config {
     uint64_t memory_pages_max;   /* of one memory; 0: 65536, all that 32 bits can address */
     uint64_t table_elements_max; /* of one table; 0: ten million */
     bool is_plain;               /* nothing is fused or folded: slower, for tests to compare with */
-    /* Called by running calls every twenty thousand steps of fuel or so, whether they have a limit of
-     * it or not; NULL: never. What it does must not touch the engine, but for wasm_store_interrupt. */
+    /* Called by running calls every twenty thousand steps of fuel or so, whether they have a limit
+     * of it or not; NULL: never. What it does must not touch the engine, but for
+     * wasm_store_interrupt. */
     void (*tick)(void *context);
     void *tick_context;
 };

@@ -90,11 +90,16 @@ def process_tree(pid):
     return found
 
 
+def runs_keep(pid):
+    """Whether a process is a keep, or runs its machine."""
+    if os.readlink(f"/proc/{pid}/exe").endswith("/broch-keep"):
+        return True
+    return any(os.readlink(link).startswith("anon_inode:kvm-vcpu") for link in pathlib.Path(f"/proc/{pid}/fd").iterdir())
+
+
 def keep_of(pid):
-    """The process below `pid` that runs broch-keep; on `kvm` it is in the loader itself."""
-    if any(os.readlink(link).startswith("anon_inode:kvm-vcpu") for link in pathlib.Path(f"/proc/{pid}/fd").iterdir()):
-        return pid
-    keeps = [p for p in process_tree(pid) if os.readlink(f"/proc/{p}/exe").endswith("/broch-keep")]
+    """The process below `pid` that runs the keep."""
+    keeps = [p for p in process_tree(pid) if runs_keep(p)]
     assert len(keeps) == 1, keeps
     return keeps[0]
 

@@ -101,13 +101,13 @@ def test_two_keeps_chat(chat, servers, name, client, tag):
 
 
 def test_three_in_a_room(chat, server):
-    with chat.start("chat-client", "0.1.0", "sgx") as one, chat.start("chat-client-rust", "0.1.0", "snp") as other:
-        for keep in (one, other):
-            keep.wait_for("Connected to")
-        one.wait_for("chat-client-rust:0.1.0 joined")
-        other.say("to all\n")
-        for keep in (one, other):
-            keep.wait_for("chat-client-rust:0.1.0: to all")
+    with chat.start("chat-client", "0.1.0", "sgx") as one:
+        one.wait_for("chat-client:0.1.0 joined")
+        with chat.start("chat-client-rust", "0.1.0", "snp") as other:
+            one.wait_for("chat-client-rust:0.1.0 joined")
+            other.say("to all\n")
+            for keep in (one, other):
+                keep.wait_for("chat-client-rust:0.1.0: to all")
 
 
 def test_a_stranger_with_openssl_is_turned_away(server):

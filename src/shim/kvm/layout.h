@@ -28,8 +28,9 @@
 #define MEMORY_END 0x8000000000 /* guest-physical, at most */
 
 #define KERNEL_VA 0xffffffff80000000
-#define ALIAS_VA 0xffff800000000000 /* + guest-physical: tables, sallyport, the user half's data \
-                                     */
+#define ALIAS_VA                                                                    \
+    0xffff800000000000 /* + guest-physical: tables, sallyport, the user half's data \
+                        */
 #define USER_VA 0x10000000
 #define BLOCK_VA 0x20000000
 #define IMAGE_VA 0x30000000

@@ -1,5 +1,5 @@
-/* A workload that prints the files of its arguments, "PATH CONTENT" each, or that it has none; without arguments that
- * it runs. */
+/* A workload that prints the files of its arguments, "PATH CONTENT" each, or that it has none;
+ * without arguments that it runs. */
 #include <stdio.h>
 
 int main(int argc, char **argv)
