@@ -75,6 +75,11 @@ void supervisor_run(const struct supervisor *supervisor);
  * negative errno; -ENOSYS where there is no TEE. */
 int64_t platform_attest(const uint8_t data[KEEP_REPORT_DATA_SIZE], uint8_t *out, size_t space);
 
+/* What a machine finds in its block (shim/kvm/shim.h): when a call has been made, or, call NULL,
+ * before its first instruction. Nothing is added to it, but by a loader that lies. */
+struct block;
+void platform_answer(struct block *block, const struct call *call);
+
 /* ---- resolve.c ---- */
 
 /* Addresses of a host name; how many, 0 when there is none. May take seconds. */

@@ -72,6 +72,7 @@ _Noreturn static void become_machine(const struct child_plan *plan)
     if (number != 0)
         child_fail("cannot install the sandbox", number);
     (void)close(REPORT_FD);
+    platform_answer(machine_block(&machine), NULL);
     for (;;) {
         if (ioctl(machine.vcpu, KVM_RUN, 0) != 0 && errno != EINTR)
             _exit(127);
@@ -89,7 +90,8 @@ static bool kvm_run_keep(const struct host_request *request, struct host_result 
     struct arena arena;
 
     arena_init(&arena, arena_heap, SIZE_MAX);
-    bool ok = host_image_path(SHIM, &arena, &shim_path, err) &&
+    shim_path = request->shim_image;
+    bool ok = (shim_path != NULL || host_image_path(SHIM, &arena, &shim_path, err)) &&
               child_run(request, become_machine, false, out, err);
     arena_done(&arena);
     return ok;

@@ -267,4 +267,6 @@ void proxy_serve(struct proxy *p)
     if (!is_allowed)
         supervisor_log_refused(r.number);
     p->block->result = is_allowed ? make(p, &r) : -ENOSYS;
+    if (is_allowed)
+        platform_answer(p->block, r.call);
 }

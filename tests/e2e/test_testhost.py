@@ -144,9 +144,9 @@ NAME = "self.test"
 class Talker:
     """A workload that talks to itself, so that its keep makes every host call."""
 
-    def __init__(self, build, folder):
+    def __init__(self, build, folder, *words):
         self.port = programs.free_port()
-        self.host = hosts.Testhost(build, "--timeout", "2", "--resolve", f"{NAME}=127.0.0.1")
+        self.host = hosts.Testhost(build, *words, "--timeout", "2", "--resolve", f"{NAME}=127.0.0.1")
         self.words = [folder, "talk", NAME, self.port]
         subprocess.run(["clang-14", "--target=wasm32-wasi", "-O1", "-g0", "-Wall", "-Wextra", "-Werror",
                         HERE.parent / "testhost/guest.c", "-o", folder / "main.wasm"], check=True)

@@ -14,6 +14,7 @@ const char lie_help[] =
     "      fd         descriptor VALUE; 999, not open      pointer   an address of the stack\n"
     "      flip       bit VALUE of what was written; 0     noise     random bytes are written\n"
     "      length     the size of an address is VALUE; 2^31-1\n"
+    "      scribble  number and arguments of the call are overwritten, with --backend kvm\n"
     "    of attest besides: short, garbage, empty, other-data, other-measurement, technology\n"
     "    (another one's byte), unsigned (a bit of the report is another)\n";
 
@@ -36,6 +37,7 @@ static const char *const names[] = {
     [LIE_FLIP] = "flip",
     [LIE_NOISE] = "noise",
     [LIE_LENGTH] = "length",
+    [LIE_SCRIBBLE] = "scribble",
 };
 _Static_assert(COUNT_OF(names) == LIE_KIND_COUNT, "every kind has a name");
 

@@ -1,6 +1,5 @@
-/* testhost, a loader for tests that is never installed: it runs a keep as the backend `nil` does,
- * in the same sandbox, and answers `attest` with evidence of a simulated platform. See usage below.
- */
+/* testhost, a loader for tests that is never installed: it runs a keep as the backends do, in the
+ * same sandboxes, and answers `attest` with evidence of a simulated platform. See usage below. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -22,7 +21,10 @@ static const char usage[] =
     "  --measurement HEX      what the evidence says of the keep; 5a… for SNP, a5… for SGX\n"
     "  --sim DIR              simulated roots, of `broch sim init`; else $BROCH_SIM_DIR; without\n"
     "                         either there is no evidence\n"
+    "  --backend nil|kvm      what it does run on; nil\n"
     "  --keep PATH            the exec layer; else that of this build\n"
+    "  --shim PATH            likewise the shim of a machine\n"
+    "  --word NAME=VALUE      of the machine's block before it starts: memory_end, image_size\n"
     "  --steward URL  --steward-ca PEM  --registry-ca PEM  --env NAME=VALUE\n"
     "  --log-level LEVEL  --timeout SECONDS\n"
     "  --resolve NAME=ADDRESS what a host name is to be; there are no other names\n"
@@ -36,14 +38,15 @@ static const char usage[] =
     "The exit code is the keep's, as of `broch run`.\n";
 
 struct testhost {
-    const char *keep, *package, *steward, *steward_ca, *registry_ca, *phases;
+    const struct host_backend *backend;
+    const char *keep, *shim, *package, *steward, *steward_ca, *registry_ca, *phases;
     const char *env[ENV_MAX];
     size_t env_count;
     int boot_file;
     uint64_t timeout_ms, started_ns;
     struct lies lies;
     struct attest_plan attest;
-    struct trace_plan trace;
+    struct trace_plan trace;  /* its lies and file are also answer.c's */
     char *const *positionals; /* a directory or module when no package is named, and arguments */
     size_t positional_count;
     struct arena arena;
@@ -75,7 +78,10 @@ enum option_number {
     OPT_TECHNOLOGY = 1,
     OPT_MEASUREMENT,
     OPT_SIM,
+    OPT_BACKEND,
     OPT_KEEP,
+    OPT_SHIM,
+    OPT_WORD,
     OPT_PACKAGE,
     OPT_STEWARD,
     OPT_STEWARD_CA,
@@ -94,7 +100,10 @@ enum option_number {
 static const struct option options[] = {{"technology", required_argument, NULL, OPT_TECHNOLOGY},
                                         {"measurement", required_argument, NULL, OPT_MEASUREMENT},
                                         {"sim", required_argument, NULL, OPT_SIM},
+                                        {"backend", required_argument, NULL, OPT_BACKEND},
                                         {"keep", required_argument, NULL, OPT_KEEP},
+                                        {"shim", required_argument, NULL, OPT_SHIM},
+                                        {"word", required_argument, NULL, OPT_WORD},
                                         {"package", required_argument, NULL, OPT_PACKAGE},
                                         {"steward", required_argument, NULL, OPT_STEWARD},
                                         {"steward-ca", required_argument, NULL, OPT_STEWARD_CA},
@@ -127,6 +136,12 @@ static void take_measurement(struct testhost *t, const char *text)
          "malformed measurement");
 }
 
+static void take_backend(struct testhost *t, const char *text)
+{
+    t->backend = strcmp(text, "kvm") == 0 ? &host_kvm : &host_nil;
+    must(t->backend == &host_kvm || strcmp(text, "nil") == 0, "nil or kvm?");
+}
+
 static void take_option(struct testhost *t, int option, const char *value)
 {
     switch (option) {
@@ -139,8 +154,17 @@ static void take_option(struct testhost *t, int option, const char *value)
     case OPT_SIM:
         t->attest.sim = value;
         break;
+    case OPT_BACKEND:
+        take_backend(t, value);
+        break;
     case OPT_KEEP:
         t->keep = value;
+        break;
+    case OPT_SHIM:
+        t->shim = value;
+        break;
+    case OPT_WORD:
+        answer_add_word(value);
         break;
     case OPT_PACKAGE:
         t->package = value;
@@ -309,6 +333,7 @@ static int run(void *context)
 {
     struct testhost *t = context;
     struct host_request request = {.keep_image = t->keep,
+                                   .shim_image = t->shim,
                                    .boot_file = t->boot_file,
                                    .timeout_ms = t->timeout_ms,
                                    .on_phase = note_phase,
@@ -317,7 +342,7 @@ static int run(void *context)
     struct err err;
 
     t->started_ns = os_monotonic_ns();
-    must_err(host_nil.run(&request, &result, &err), &err);
+    must_err(t->backend->run(&request, &result, &err), &err);
     switch (result.end) {
     case HOST_EXITED:
         return result.code;
@@ -330,33 +355,52 @@ static int run(void *context)
     }
 }
 
-/* The exec layer of this build. */
-static const char *keep_of_build(void)
+/* A file of this build, by its path below our folder. */
+static const char *of_build(struct testhost *t, const char *name)
 {
-    static char path[4096 + sizeof "/../../src/keep/broch-keep"];
-    ssize_t size = readlink("/proc/self/exe", path, 4096);
+    char own[4096];
+    ssize_t size = readlink("/proc/self/exe", own, sizeof own - 1);
 
-    must(size > 0 && size < 4096, "where am I?");
-    path[size] = '\0';
-    *strrchr(path, '/') = '\0';
-    memcpy(path + strlen(path), "/../../src/keep/broch-keep", sizeof "/../../src/keep/broch-keep");
+    must(size > 0 && (size_t)size < sizeof own - 1, "where am I?");
+    own[size] = '\0';
+    size_t folder = (size_t)(strrchr(own, '/') - own);
+    char *path = arena_alloc(&t->arena, folder + strlen(name) + 1, 1);
+    must(path != NULL, "no memory");
+    memcpy(path, own, folder);
+    memcpy(path + folder, name, strlen(name) + 1);
     return path;
+}
+
+/* What a machine is told is told in its block; of a keep of `nil` the kernel has to be overruled.
+ */
+static int run_lying(struct testhost *t)
+{
+    if (t->backend == &host_nil)
+        return trace_is_needed(&t->trace) ? trace_run(&t->trace, run, t) : run(t);
+    must(t->trace.clock == NULL, "--clock is for the backend nil");
+    answer_setup(&(struct answer_plan){.lies = &t->lies, .calls = t->trace.calls});
+    int code = run(t);
+    answer_done();
+    return code;
 }
 
 int main(int argc, char **argv)
 {
-    struct testhost t = {.attest = {.sim = getenv("BROCH_SIM_DIR"), .technology = IDENTITY_SNP}};
+    struct testhost t = {.backend = &host_nil,
+                         .attest = {.sim = getenv("BROCH_SIM_DIR"), .technology = IDENTITY_SNP}};
     struct err err;
 
     arena_init(&t.arena, arena_heap, SIZE_MAX);
     take_words(&t, argc, argv);
     must_err(os_log_setup(LOG_INFO, &err), &err);
     if (t.keep == NULL)
-        t.keep = keep_of_build();
+        t.keep = of_build(&t, "/../../src/keep/broch-keep");
+    if (t.shim == NULL)
+        t.shim = of_build(&t, "/../../src/shim/kvm/broch-shim-kvm");
     t.boot_file = make_request(&t);
     t.attest.lies = t.trace.lies = &t.lies;
     attest_setup(&t.attest);
-    int code = trace_is_needed(&t.trace) ? trace_run(&t.trace, run, &t) : run(&t);
+    int code = run_lying(&t);
     arena_done(&t.arena);
     return code;
 }

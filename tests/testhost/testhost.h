@@ -27,7 +27,7 @@ enum lie_kind {
     LIE_EMPTY,
     LIE_TECHNOLOGY,
     LIE_UNSIGNED,
-    /* about the result of a call, or what it wrote to memory: trace.c */
+    /* about the result of a call, or what it wrote to memory: trace.c, answer.c */
     LIE_ERRNO,
     LIE_NEGATIVE,
     LIE_ZERO,
@@ -39,6 +39,7 @@ enum lie_kind {
     LIE_FLIP,
     LIE_NOISE,
     LIE_LENGTH,
+    LIE_SCRIBBLE,
     LIE_KIND_COUNT
 };
 
@@ -84,6 +85,20 @@ void attest_setup(const struct attest_plan *plan);
 /* Adds NAME=ADDRESS, which is borrowed; ends the program when it is malformed. A name may have
  * several. */
 void resolve_add(const char *text);
+
+/* ---- answer.c: what a machine finds in its block, with the backend kvm ---- */
+
+struct answer_plan {
+    const struct lies *lies;
+    const char *calls; /* gets a line for each call that was made, with its count; NULL: none */
+};
+
+/* Sets a word of the block's head before the machine starts, NAME=VALUE; ends the program when it
+ * is malformed. */
+void answer_add_word(const char *text);
+void answer_setup(const struct answer_plan *plan);
+/* Writes the counts, when the keep is gone. */
+void answer_done(void);
 
 /* ---- trace.c: the keep's system calls, seen and changed ---- */
 
