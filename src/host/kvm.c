@@ -17,15 +17,25 @@
 /* Found before the process is made. */
 static const char *shim_path;
 
+/* A number as people write it, in hexadecimal. */
+static struct bytes big_endian(uint64_t value, uint8_t out[8])
+{
+    for (unsigned i = 8; i-- > 0; value >>= 8)
+        out[i] = (uint8_t)value;
+    return bytes_from(out, 8);
+}
+
 static void report_panic(const struct machine *m)
 {
     struct panic p;
+    uint8_t rip[8], address[8];
 
     memcpy(&p, machine_block(m)->data, sizeof p);
     p.text[sizeof p.text - 1] = '\0';
     log_error(p.is_ring0 != 0 ? "the shim failed" : "the keep failed", log_str("reason", p.text),
               log_u64("vector", p.vector), log_u64("error", p.error),
-              log_hex("rip", bytes_from(&p.rip, 8)), log_hex("address", bytes_from(&p.address, 8)));
+              log_hex("rip", big_endian(p.rip, rip)),
+              log_hex("address", big_endian(p.address, address)));
 }
 
 /* One exit; false: it was the last. */

@@ -249,7 +249,7 @@ static bool open_vm(struct machine *m, struct err *err)
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (m->memory == MAP_FAILED) {
         m->memory = NULL;
-        return io_fail(err, "no memory for the machine");
+        return io_fail(err, "the machine needs 4 GiB of address space ('ulimit -v')");
     }
     (void)madvise(m->memory + POOL_PA, m->memory_size - POOL_PA, MADV_HUGEPAGE);
     struct kvm_userspace_memory_region region = {.memory_size = m->memory_size,

@@ -28,6 +28,15 @@ static bool is_elf(const Elf64_Ehdr *e)
            e->e_ident[3] == ELFMAG3 && e->e_ident[EI_CLASS] == ELFCLASS64;
 }
 
+/* Whether a page of the file would be both written and run. */
+static bool is_shared_code(const Elf64_Phdr *code, const Elf64_Phdr *data)
+{
+    return code->p_type == PT_LOAD && data->p_type == PT_LOAD && (code->p_flags & PF_X) != 0 &&
+           (data->p_flags & PF_W) != 0 &&
+           page_down(code->p_offset) < page_up(data->p_offset + data->p_filesz) &&
+           page_down(data->p_offset) < page_up(code->p_offset + code->p_filesz);
+}
+
 static const Elf64_Phdr *check(uint64_t image_size, uint64_t *span)
 {
     const Elf64_Ehdr *e = header();
@@ -45,9 +54,13 @@ static const Elf64_Phdr *check(uint64_t image_size, uint64_t *span)
             p[i].p_memsz < p[i].p_filesz || p[i].p_memsz > IMAGE_SIZE_MAX ||
             p[i].p_vaddr > IMAGE_SIZE_MAX ||
             ((p[i].p_vaddr - p[i].p_offset) & (PAGE_SIZE - 1)) != 0 ||
-            (p[i].p_flags & (PF_W | PF_X)) == (PF_W | PF_X))
+            page_down(p[i].p_vaddr) < *span || (p[i].p_flags & (PF_W | PF_X)) == (PF_W | PF_X))
             proxy_panic("a segment of the exec layer cannot be mapped", i);
-        *span = MIN(IMAGE_SIZE_MAX * 2ull, page_up(p[i].p_vaddr + p[i].p_memsz));
+        *span = page_up(p[i].p_vaddr + p[i].p_memsz);
+        for (unsigned k = 0; k < e->e_phnum; k++) {
+            if (is_shared_code(&p[i], &p[k]) || is_shared_code(&p[k], &p[i]))
+                proxy_panic("a segment of the exec layer cannot be mapped", i);
+        }
     }
     return p;
 }

@@ -122,28 +122,48 @@ static bool is_sane(const struct transfer *t, int64_t result)
     return (uint64_t)result <= t->limit;
 }
 
-/* Takes what has come: of a read as many bytes as the result says; of an address no more than there
- * is room for. */
-static bool take(const struct transfer *t, int64_t result)
+/* The sizes of what CALL_ARG_OUT_AT has written, which are read once: false when one is more than
+ * there is room for. */
+static bool take_sizes(const struct transfer *t, uint32_t sizes[6])
 {
-    for (unsigned i = 0; i < 6; i++) {
-        const struct piece *p = &t->pieces[i];
-        uint64_t size = p->size;
-        if (!p->comes)
-            continue;
-        if (t->call->args[i].kind == CALL_ARG_OUT)
-            size = (uint64_t)result;
-        copy((void *)p->address, block()->data + p->at, size);
-        if (t->call->args[i].kind == CALL_ARG_OUT_AT)
-            continue;
-    }
     for (unsigned i = 0; i < 6; i++) {
         const struct call_arg *arg = &t->call->args[i];
         if (arg->kind != CALL_ARG_OUT_AT || t->pieces[i].address == 0)
             continue;
-        const uint32_t *size = (const uint32_t *)t->pieces[arg->value].address;
-        if (*size > 128) /* no address is longer (struct sockaddr_storage) */
+        sizes[i] = *(volatile const uint32_t *)(block()->data + t->pieces[arg->value].at);
+        if (sizes[i] > t->pieces[i].size)
             return false;
+    }
+    return true;
+}
+
+/* Of a struct pollfd the last field alone is the host's. */
+static void take_polled(const struct piece *p)
+{
+    for (uint64_t at = 6; at < p->size; at += 8)
+        *(uint16_t *)(p->address + at) = *(volatile const uint16_t *)(block()->data + p->at + at);
+}
+
+/* Takes what has come: of a read as many bytes as the result says. */
+static bool take(const struct transfer *t, int64_t result)
+{
+    uint32_t sizes[6] = {0};
+
+    if (!take_sizes(t, sizes))
+        return false;
+    for (unsigned i = 0; i < 6; i++) {
+        const struct piece *p = &t->pieces[i];
+        if (!p->comes)
+            continue;
+        if (t->call->args[i].kind == CALL_ARG_POLLFDS)
+            take_polled(p);
+        else
+            copy((void *)p->address, block()->data + p->at,
+                 t->call->args[i].kind == CALL_ARG_OUT ? (uint64_t)result : p->size);
+    }
+    for (unsigned i = 0; i < 6; i++) {
+        if (t->call->args[i].kind == CALL_ARG_OUT_AT && t->pieces[i].address != 0)
+            *(uint32_t *)t->pieces[t->call->args[i].value].address = sizes[i];
     }
     return true;
 }
