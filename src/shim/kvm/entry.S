@@ -37,7 +37,8 @@ syscall_common:
     js 1f
     movq $user_syscall, (%rsp)
     iretq
-1:  movq %rcx, (%rsp)
+1:  cld                     /* where it was a fault, flags are as ring 3 had them */
+    movq %rcx, (%rsp)
     pushq %rcx
     pushq %r11
     movq %r10, %rcx

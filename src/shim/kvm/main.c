@@ -77,6 +77,7 @@ int64_t user_call(uint64_t number, const uint64_t args[6])
         return signal_mask(args[0], (const uint64_t *)args[1], (uint64_t *)args[2]);
     case __NR_rt_sigreturn:
         /* the stack as it was: entry.S has pushed seven words below the red zone */
+        signal_done((uint64_t)args + 56 + 128);
         user_resume((const uint64_t *)((uint64_t)args + 56 + 128 + GREGS_AT));
         return 0;
     case __NR_sigaltstack:

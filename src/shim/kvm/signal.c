@@ -48,6 +48,11 @@ int64_t signal_stack(const uint64_t in[3], uint64_t out[3])
     return 0;
 }
 
+void signal_done(uint64_t context)
+{
+    mask = *(const uint64_t *)(context + offsetof(ucontext_t, uc_sigmask));
+}
+
 /* Registers in the order in which entry.S has pushed them. */
 struct saved {
     uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15;
@@ -89,7 +94,7 @@ _Noreturn static void report(const struct fault *f)
     p->rsp = f->rsp;
     p->address = f->vector == 14 ? f->address : 0;
     p->is_ring0 = 0;
-    proxy_panic(name != 0 ? name : "a fault", f->rip);
+    proxy_panic(name != 0 ? name : "a fault", f->error);
 }
 
 struct resume *user_signal(const struct saved *r);
@@ -102,8 +107,9 @@ struct resume *user_signal(const struct saved *r)
                  : f.vector == 6 ? SIGILL
                                  : SIGSEGV;
     const struct kernel_action *action = &actions[number];
+    uint64_t bit = 1ull << (number - 1);
 
-    if (action->handler <= 1)
+    if (action->handler <= 1 || (mask & bit) != 0)
         report(&f);
     uint64_t stack = f.rsp - 128;
     if ((action->flags & SA_ONSTACK) != 0 && (alternate[1] & 2) == 0 && alternate[2] != 0 &&
@@ -121,6 +127,8 @@ struct resume *user_signal(const struct saved *r)
     frame->context.uc_mcontext.gregs[REG_ERR] = (long long)f.error;
     frame->context.uc_mcontext.gregs[REG_TRAPNO] = (long long)f.vector;
     frame->context.uc_mcontext.gregs[REG_CR2] = (long long)f.address;
+    *(uint64_t *)(void *)&frame->context.uc_sigmask = mask;
+    mask |= action->mask | ((action->flags & SA_NODEFER) != 0 ? 0 : bit);
     frame->restorer = action->restorer;
     frame->info.si_signo = number;
     frame->info.si_code = (f.error & 1) != 0 ? SEGV_ACCERR : SEGV_MAPERR;

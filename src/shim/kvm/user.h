@@ -46,6 +46,8 @@ struct kernel_action {
 int64_t signal_action(uint64_t number, const struct kernel_action *in, struct kernel_action *out);
 int64_t signal_mask(uint64_t how, const uint64_t *in, uint64_t *out);
 int64_t signal_stack(const uint64_t in[3], uint64_t out[3]);
+/* A handler has returned, to a context of ours. */
+void signal_done(uint64_t context);
 
 /* ---- proxy.c ---- */
 
