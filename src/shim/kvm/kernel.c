@@ -55,6 +55,8 @@ static uint64_t gdt[7] = {0, 0x00af9b000000ffff,              /* kernel code */
                           0x00cff3000000ffff,                 /* user data */
                           0x00affb000000ffff};                /* user code */
 static uint64_t tables_next = TABLES_PA + TABLES_INITIAL * PAGE_SIZE;
+static uint64_t tables_free; /* the first of those that are free again; its first entry: the next */
+static bool is_sealed;
 static uint8_t fault_stack[4096] __attribute__((aligned(16)));
 
 static void write_msr(uint32_t msr, uint64_t value)
@@ -97,8 +99,14 @@ void kernel_init(void)
 
 static uint64_t new_table(void)
 {
-    uint64_t pa = tables_next;
+    uint64_t pa = tables_free;
 
+    if (pa != 0) {
+        tables_free = table_at(pa)[0];
+        table_at(pa)[0] = 0;
+        return pa;
+    }
+    pa = tables_next;
     if (pa == TABLES_PA + TABLES_SIZE)
         return 0;
     tables_next += PAGE_SIZE;
@@ -133,6 +141,26 @@ static void forget(uint64_t va)
     __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
 }
 
+static void forget_all(void)
+{
+    uint64_t tables;
+
+    __asm__ volatile("movq %%cr3, %0; movq %0, %%cr3" : "=r"(tables) : : "memory");
+}
+
+/* Takes back the table below an entry, of which nothing is mapped any more. */
+static void free_table(uint64_t *entry)
+{
+    uint64_t pa = *entry & ENTRY_ADDRESS, *table = table_at(pa);
+
+    for (unsigned i = 1; i < 512; i++)
+        table[i] = 0;
+    table[0] = tables_free;
+    tables_free = pa;
+    *entry = 0;
+    forget_all();
+}
+
 static uint64_t bits_of(uint64_t prot)
 {
     uint64_t bits = prot != 0 ? ENTRY_PRESENT | ENTRY_USER : 0;
@@ -164,20 +192,33 @@ static bool is_user(uint64_t va, uint64_t size)
 
 enum change { CHANGE_MAP, CHANGE_UNMAP, CHANGE_PROTECT };
 
+/* Pages of one table. */
+static void change_pages(enum change what, uint64_t *page, uint64_t pa, uint64_t count,
+                         uint64_t bits)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        if (what == CHANGE_MAP)
+            page[i] = (pa + i * PAGE_SIZE) | bits;
+        else if (page[i] != 0)
+            page[i] = what == CHANGE_UNMAP ? 0 : (page[i] & ENTRY_ADDRESS) | bits;
+    }
+}
+
 /* Maps, unmaps or protects; pa as far as it maps. */
 static bool change(enum change what, uint64_t va, uint64_t pa, uint64_t size, uint64_t prot)
 {
     uint64_t bits = bits_of(prot);
 
     for (uint64_t step; size != 0; va += step, pa += step, size -= step) {
-        uint64_t *entry = frame_entry(va);
-        bool is_whole =
-            ((va | (what == CHANGE_MAP ? pa : 0)) & (FRAME_SIZE - 1)) == 0 && size >= FRAME_SIZE;
+        uint64_t *entry = frame_entry(va), rest = FRAME_SIZE - (va & (FRAME_SIZE - 1));
+        step = size < rest ? size : rest;
         if (entry == 0)
             return false;
+        bool is_whole = step == FRAME_SIZE && (what != CHANGE_MAP || (pa & (FRAME_SIZE - 1)) == 0);
         bool is_huge = (*entry & ENTRY_HUGE) != 0;
-        step = is_whole && (is_huge || *entry == 0) ? FRAME_SIZE : PAGE_SIZE;
-        if (step == FRAME_SIZE) {
+        if (is_whole && !is_huge && *entry != 0 && what != CHANGE_PROTECT)
+            free_table(entry);
+        if (is_whole && (is_huge || *entry == 0)) {
             if (what == CHANGE_MAP)
                 *entry = pa | bits | ENTRY_HUGE;
             else if (what == CHANGE_UNMAP)
@@ -194,18 +235,17 @@ static bool change(enum change what, uint64_t va, uint64_t pa, uint64_t size, ui
         uint64_t *table = below(entry);
         if (table == 0)
             return false;
-        uint64_t *page = &table[va >> 12 & 511];
-        if (what == CHANGE_MAP)
-            *page = pa | bits;
+        change_pages(what, &table[va >> 12 & 511], pa, step / PAGE_SIZE, bits);
+        if (step == PAGE_SIZE)
+            forget(va);
         else
-            *page = what == CHANGE_UNMAP || *page == 0 ? 0 : (*page & ENTRY_ADDRESS) | bits;
-        forget(va);
+            forget_all();
     }
     return true;
 }
 
-/* Physical memory that ring 3 may have: the pool; and the image, which alone may be code, as long
- * as it is not writable. */
+/* Physical memory that ring 3 may have: the pool; and, until the exec layer runs, the image, which
+ * alone may be code, as long as it is not writable. */
 static bool may_map(uint64_t pa, uint64_t size, uint64_t prot)
 {
     bool in_image =
@@ -214,6 +254,8 @@ static bool may_map(uint64_t pa, uint64_t size, uint64_t prot)
 
     if ((pa & (PAGE_SIZE - 1)) != 0 || (prot & ~(uint64_t)(PROT_BITS | PROT_CODE)) != 0)
         return false;
+    if (is_sealed)
+        return in_pool && (prot & PROT_CODE) == 0;
     return (prot & PROT_CODE) != 0 ? in_image && (prot & 2) == 0 : in_image || in_pool;
 }
 
@@ -229,6 +271,9 @@ int64_t kernel_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, int64_t numb
                        change(CHANGE_PROTECT, a, 0, b, c)
                    ? 0
                    : -1;
+    case KERNEL_SEAL:
+        is_sealed = true;
+        return 0;
     default:
         return -1;
     }

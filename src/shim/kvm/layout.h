@@ -3,9 +3,9 @@
  *   guest-physical                      virtual
  *   0x0020_0000  shim                   kernel half: KERNEL_VA, user half: USER_VA
  *   0x0040_0000  page tables            TABLES_VA (kernel only)
- *   0x0060_0000  sallyport, shared      BLOCK_VA (user half), ALIAS_VA + (kernel half)
- *   0x0080_0000  exec layer, its file   IMAGE_VA (read only), and its segments at a random base
- *   0x0200_0000  the pool: all else, in frames of 2 MiB
+ *   0x00c0_0000  sallyport, shared      BLOCK_VA (user half), ALIAS_VA + (kernel half)
+ *   0x00e0_0000  exec layer, its file   IMAGE_VA (read only), and its segments at a random base
+ *   0x0260_0000  the pool: all else, in frames of 2 MiB
  *
  * Ring 0 edits page tables and forwards faults; everything else the shim does in ring 3, in its
  * user half, which has the same rights as the exec layer: where KVM is itself software ring 0 is
@@ -17,14 +17,15 @@
 
 #define SHIM_PA 0x00200000
 #define TABLES_PA 0x00400000
-#define TABLES_SIZE FRAME_SIZE
+/* One for each GiB of the addresses that memory.c has, and as many for frames that are split. */
+#define TABLES_SIZE (4 * FRAME_SIZE)
 /* Pages at the beginning of the tables that the loader fills; the rest the shim hands out. */
 #define TABLES_INITIAL 64
-#define BLOCK_PA 0x00600000
+#define BLOCK_PA 0x00c00000
 #define BLOCK_SIZE FRAME_SIZE
-#define IMAGE_PA 0x00800000
+#define IMAGE_PA 0x00e00000
 #define IMAGE_SIZE_MAX 0x01800000
-#define POOL_PA 0x02000000
+#define POOL_PA 0x02600000
 #define MEMORY_END 0x8000000000 /* guest-physical, at most */
 
 #define KERNEL_VA 0xffffffff80000000
@@ -51,5 +52,6 @@
 #define KERNEL_MAP (-1)     /* va, pa, size, prot */
 #define KERNEL_UNMAP (-2)   /* va, size */
 #define KERNEL_PROTECT (-3) /* va, size, prot */
+#define KERNEL_SEAL (-4)    /* from now on no code, and nothing of the image */
 #define PROT_BITS 3         /* read 1, write 2, as mprotect's */
 #define PROT_CODE 4         /* only for the segments of the image, before it runs */

@@ -25,6 +25,7 @@ struct start user_init(void)
     if (!memory_init(memory_end))
         proxy_panic("the machine has too little memory", memory_end);
     elf_start(image_size, &start.entry, &start.stack);
+    (void)kernel_request(KERNEL_SEAL, 0, 0, 0, 0);
     return start;
 }
 
