@@ -1,6 +1,7 @@
 /* The exec layer's address space. Physical memory goes in frames of 2 MiB, which are present from
  * the start of their use; addresses go in blocks of the same size, each with its frame or none, so
- * that a reservation costs nothing. What is less than a frame shares one. */
+ * that a reservation costs nothing. What is less than half a frame shares one. Of a block that is
+ * unmapped in parts, these stay until the last of them goes. */
 #include "shim/kvm/user.h"
 
 #define BLOCKS 524288u /* 1 TiB of addresses */
@@ -19,7 +20,7 @@ struct books {
     uint32_t blocks[BLOCKS];
     uint32_t free_frames[FRAMES]; /* used before, to be zeroed */
     uint32_t free_count;
-    uint16_t shared[BLOCKS]; /* pieces in a block that is shared */
+    uint16_t pages[BLOCKS]; /* that mappings have of a block; of heap, stack and image: 0 */
 };
 #define BOOKS_FRAMES ((sizeof(struct books) + FRAME_SIZE - 1) / FRAME_SIZE)
 #define BOOKS_VA 0x40000000ull
@@ -88,14 +89,16 @@ static bool back(uint32_t number, uint64_t prot)
         frame = frame_next++;
     else
         return false;
-    uint64_t va = address_of(number);
-    if (kernel_request(KERNEL_MAP, va, POOL_PA + (uint64_t)frame * FRAME_SIZE, FRAME_SIZE, prot) !=
-        0)
+    uint64_t va = address_of(number), pa = POOL_PA + (uint64_t)frame * FRAME_SIZE;
+    if (kernel_request(KERNEL_MAP, va, pa, FRAME_SIZE, is_used ? PROT_BITS : prot) != 0) {
+        b->free_frames[b->free_count++] = frame;
         return false;
-    if (is_used)
-        zero(va, FRAME_SIZE);
+    }
     b->blocks[number] = FIRST + frame;
-    return true;
+    if (!is_used)
+        return true;
+    zero(va, FRAME_SIZE);
+    return prot == PROT_BITS || kernel_request(KERNEL_PROTECT, va, FRAME_SIZE, prot, 0) == 0;
 }
 
 static void give_up(uint32_t number)
@@ -107,6 +110,7 @@ static void give_up(uint32_t number)
         b->free_frames[b->free_count++] = b->blocks[number] - FIRST;
     }
     b->blocks[number] = FREE;
+    b->pages[number] = 0;
 }
 
 /* `count` free blocks in a row, which are then reserved, with one before them that is not: 0 when
@@ -175,7 +179,7 @@ int64_t memory_brk(uint64_t address)
         /* what it gets again is zero */
         while (heap_blocks != 0 && address <= address_of(heap_blocks - 1))
             give_up(--heap_blocks);
-        uint64_t rest = address_of(heap_blocks);
+        uint64_t rest = MIN(address_of(heap_blocks), heap_end);
         for (uint64_t at = address; at < rest; at++)
             *(volatile uint8_t *)at = 0;
     }
@@ -189,16 +193,24 @@ int64_t memory_brk(uint64_t address)
 
 static int64_t map_small(uint64_t size, uint64_t prot)
 {
+    struct books *b = books();
+
     if (small_at + size > FRAME_SIZE) {
         uint32_t number = take_blocks(1);
-        if (number == 0 || !back(number, PROT_BITS))
+        if (number == 0)
             return -ENOMEM;
+        if (!back(number, PROT_BITS)) {
+            give_up(number);
+            return -ENOMEM;
+        }
+        if (small_block != 0 && b->pages[small_block] == 0)
+            give_up(small_block);
         small_block = number;
         small_at = 0;
     }
     uint64_t place = address_of(small_block) + small_at;
     small_at += size;
-    books()->shared[small_block]++;
+    b->pages[small_block] = (uint16_t)(b->pages[small_block] + size / PAGE_SIZE);
     if (prot != PROT_BITS && kernel_request(KERNEL_PROTECT, place, size, prot, 0) != 0)
         return -ENOMEM;
     return (int64_t)place;
@@ -214,8 +226,10 @@ int64_t memory_map(uint64_t size, uint64_t prot, uint64_t flags)
     uint32_t count = (uint32_t)((size + FRAME_SIZE - 1) / FRAME_SIZE), first = take_blocks(count);
     if (first == 0)
         return -ENOMEM;
-    for (uint32_t i = 0; i < count && prot != 0; i++) {
-        if (back(first + i, prot))
+    for (uint32_t i = 0; i < count; i++) {
+        books()->pages[first + i] =
+            (uint16_t)(MIN(size - (uint64_t)i * FRAME_SIZE, FRAME_SIZE) / PAGE_SIZE);
+        if (prot == 0 || back(first + i, prot))
             continue;
         for (uint32_t k = 0; k < count; k++)
             give_up(first + k);
@@ -239,17 +253,15 @@ int64_t memory_unmap(uint64_t address, uint64_t size)
     size = (size + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
     if (!is_mapped(address, size))
         return -EINVAL;
-    uint32_t number = (uint32_t)((address - base) / FRAME_SIZE);
-    if (b->shared[number] != 0) {
-        if (--b->shared[number] == 0 && number != small_block)
-            give_up(number);
-        return 0;
-    }
-    /* the last block of a mapping is its own, even when its end is not the block's */
-    uint64_t end = address + size;
-    for (uint64_t at = address; at < end; at += FRAME_SIZE) {
-        number = (uint32_t)((at - base) / FRAME_SIZE);
-        if ((at & (FRAME_SIZE - 1)) == 0)
+    for (uint64_t at = address, step; at < address + size; at += step) {
+        uint32_t number = (uint32_t)((at - base) / FRAME_SIZE);
+        step = MIN(FRAME_SIZE - (at & (FRAME_SIZE - 1)), address + size - at);
+        if (b->blocks[number] == FREE)
+            continue;
+        if (b->pages[number] < step / PAGE_SIZE) /* heap, stack, image; or gone before */
+            return -EINVAL;
+        b->pages[number] = (uint16_t)(b->pages[number] - step / PAGE_SIZE);
+        if (b->pages[number] == 0 && number != small_block)
             give_up(number);
     }
     return 0;
