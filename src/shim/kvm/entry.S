@@ -51,21 +51,15 @@ syscall_common:
     iretq
 
 /* A page fault. Where KVM is software, SYSCALL stays in ring 3 and faults at its first fetch
-   (DESIGN §4): exactly that is a system call, too. */
+   (DESIGN §4): exactly that is a system call, too. Ring 3 cannot fault at that address but by
+   fetching from it. */
 page_fault:
+    cmpq $syscall_entry, 8(%rsp)
+    jne fault_with_error
     testb $4, (%rsp)
     jz fault_with_error
-    pushq %rdx
-    movq $syscall_entry, %rdx
-    cmpq %rdx, 16(%rsp)
-    jne 1f
-    movq %cr2, %rdx
-    cmpq $syscall_entry, %rdx
-    jne 1f
-    popq %rdx
     addq $8, %rsp
     jmp syscall_common
-1:  popq %rdx
 fault_with_error:
     pushq $14
     jmp fault_common
