@@ -563,7 +563,7 @@ static void write_some(struct region *r)
 /* The heap's content is a byte for each address; what comes again is zero. */
 static void move_heap(void)
 {
-    size_t size = any(5 * MIB);
+    size_t size = any(5u << 20);
     uint8_t *end = heap + size, *old = heap_end;
 
     for (uint8_t *at = heap; at < old; at += 4093)
@@ -621,6 +621,18 @@ static void churn(size_t size, uint32_t count)
     puts("as often as one likes");
 }
 
+/* NAME [NUMBER [NUMBER]] up to a full stop. */
+static void take_words(const char *at, char name[32], unsigned long *a, unsigned long *b)
+{
+    size_t size = strcspn(at, " .");
+    char *end;
+
+    must(size < 32, "a long name", size);
+    memcpy(name, at, size);
+    *a = strtoul(at + size, &end, 10);
+    *b = strtoul(end, NULL, 10);
+}
+
 int main(void)
 {
     static char boot[1 << 16], out[4096], what[32];
@@ -629,8 +641,9 @@ int main(void)
     const char *at = size > 0 ? memmem(boot, (size_t)size, "try:", 4) : NULL;
 
     (void)setvbuf(stdout, out, _IOFBF, sizeof out); /* as the sandbox lets it not look */
-    if (at == NULL || sscanf(at, "try:%31[a-z0-9-] %lu %lu", what, &a, &b) < 1)
+    if (at == NULL)
         return 2;
+    take_words(at + 4, what, &a, &b);
     if (strcmp(what, "list") == 0)
         list();
     else if (strcmp(what, "requests") == 0)

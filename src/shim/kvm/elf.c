@@ -22,12 +22,6 @@ static uint64_t page_up(uint64_t value)
     return page_down(value + PAGE_SIZE - 1);
 }
 
-static bool is_elf(const Elf64_Ehdr *e)
-{
-    return e->e_ident[0] == ELFMAG0 && e->e_ident[1] == ELFMAG1 && e->e_ident[2] == ELFMAG2 &&
-           e->e_ident[3] == ELFMAG3 && e->e_ident[EI_CLASS] == ELFCLASS64;
-}
-
 /* Whether a page of the file would be both written and run. */
 static bool is_shared_code(const Elf64_Phdr *code, const Elf64_Phdr *data)
 {
@@ -43,8 +37,9 @@ static const Elf64_Phdr *check(uint64_t image_size, uint64_t *span)
     const Elf64_Phdr *p = (const Elf64_Phdr *)(IMAGE_VA + sizeof *e);
 
     if (image_size > IMAGE_SIZE_MAX || image_size < sizeof *e + HEADERS_MAX * sizeof *p ||
-        !is_elf(e) || e->e_type != ET_DYN || e->e_machine != EM_X86_64 || e->e_phoff != sizeof *e ||
-        e->e_phentsize != sizeof *p || e->e_phnum > HEADERS_MAX)
+        *(const uint32_t *)(const void *)e->e_ident != 0x464c457f || e->e_type != ET_DYN ||
+        e->e_machine != EM_X86_64 || e->e_phoff != sizeof *e || e->e_phentsize != sizeof *p ||
+        e->e_phnum > HEADERS_MAX)
         proxy_panic("the exec layer is no static-PIE", image_size);
     *span = 0;
     for (unsigned i = 0; i < e->e_phnum; i++) {

@@ -178,8 +178,8 @@ static bool split(uint64_t *entry)
     if (pa == 0)
         return false;
     uint64_t *table = table_at(pa);
-    for (unsigned i = 0; i < 512; i++)
-        table[i] = (old & ~ENTRY_HUGE) + (uint64_t)i * PAGE_SIZE;
+    for (uint64_t i = 0; i < 512; i++)
+        table[i] = (old & ~ENTRY_HUGE) + i * PAGE_SIZE;
     *entry = pa | ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER;
     return true;
 }

@@ -34,7 +34,7 @@ void *memset(void *to, int value, size_t size)
 
 _Noreturn void proxy_panic(const char *why, uint64_t number)
 {
-    struct panic *p = (struct panic *)(void *)block()->data;
+    struct panic *p = (void *)block()->data;
     unsigned i = 0;
 
     for (; why[i] != '\0' && i < sizeof p->text - 1; i++)
@@ -130,7 +130,7 @@ static bool take_sizes(const struct transfer *t, uint32_t sizes[6])
         const struct call_arg *arg = &t->call->args[i];
         if (arg->kind != CALL_ARG_OUT_AT || t->pieces[i].address == 0)
             continue;
-        sizes[i] = *(volatile const uint32_t *)(block()->data + t->pieces[arg->value].at);
+        sizes[i] = *(volatile const uint32_t *)(void *)(block()->data + t->pieces[arg->value].at);
         if (sizes[i] > t->pieces[i].size)
             return false;
     }
@@ -141,7 +141,8 @@ static bool take_sizes(const struct transfer *t, uint32_t sizes[6])
 static void take_polled(const struct piece *p)
 {
     for (uint64_t at = 6; at < p->size; at += 8)
-        *(uint16_t *)(p->address + at) = *(volatile const uint16_t *)(block()->data + p->at + at);
+        *(uint16_t *)(p->address + at) =
+            *(volatile const uint16_t *)(void *)(block()->data + p->at + at);
 }
 
 /* Takes what has come: of a read as many bytes as the result says. */

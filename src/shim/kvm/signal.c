@@ -87,7 +87,7 @@ _Noreturn static void report(const struct fault *f)
                                         "a page fault"};
     const char *name = f->vector < sizeof names / sizeof names[0] ? names[f->vector] : 0;
 
-    volatile struct panic *p = (volatile struct panic *)(void *)block()->data;
+    volatile struct panic *p = (void *)block()->data;
     p->vector = f->vector;
     p->error = f->error;
     p->rip = f->rip;
