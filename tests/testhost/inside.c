@@ -329,7 +329,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
     fault_signal = number;
     fault_at = (uint64_t)info->si_addr;
     handled++;
-    must(&here >= alternate && &here < alternate + sizeof alternate, "another stack",
+    must((uint64_t)&here - (uint64_t)alternate < sizeof alternate, "another stack",
          (uint64_t)&here);
     if (to_open != NULL) { /* and on it goes */
         must(mprotect(to_open, PAGE, PROT_READ | PROT_WRITE) == 0, "mprotect in a handler", 0);
@@ -488,7 +488,8 @@ static void map_one(struct region *r)
     int prot = prots[any(4)];
 
     r->pages = 1 + (any(3) == 0 ? any(PAGES_MAX / 4) : around[any(COUNT_OF(around))] - any(2));
-    r->at = mmap(NULL, r->pages * PAGE - any(2) * any(PAGE_SIZE - 1), prot, ANONYMOUS, -1, 0);
+    r->at =
+        mmap(NULL, r->pages * PAGE - (size_t)any(2) * any(PAGE_SIZE - 1), prot, ANONYMOUS, -1, 0);
     must(r->at != MAP_FAILED, "mmap", (uint64_t)errno);
     for (size_t i = 0; i < REGIONS; i++) {
         const struct region *o = &regions[i];
@@ -509,7 +510,7 @@ static void unmap_one(struct region *r)
     size_t first = 0, end = r->pages;
 
     if (any(3) == 0) { /* a part: its head, its tail, or of its middle */
-        first = any(2) * any((uint32_t)r->pages);
+        first = (size_t)any(2) * any((uint32_t)r->pages);
         end = any(2) != 0 ? r->pages : first + 1 + any((uint32_t)(r->pages - first));
     }
     for (size_t i = first; i < end; i++)

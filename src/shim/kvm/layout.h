@@ -18,7 +18,7 @@
 #define SHIM_PA 0x00200000
 #define TABLES_PA 0x00400000
 /* One for each GiB of the addresses that memory.c has, and as many for frames that are split. */
-#define TABLES_SIZE (4 * FRAME_SIZE)
+#define TABLES_SIZE 0x800000
 /* Pages at the beginning of the tables that the loader fills; the rest the shim hands out. */
 #define TABLES_INITIAL 64
 #define BLOCK_PA 0x00c00000
