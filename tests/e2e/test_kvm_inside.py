@@ -99,11 +99,25 @@ def test_addresses_are_used_again(inside, size, count):
     assert (done.returncode, done.stdout) == (0, "as often as one likes\n"), done
 
 
+def symbol(build, name):
+    """Its address in the shim."""
+    symbols = subprocess.run(["nm", build / "src/shim/kvm/broch-shim-kvm"], capture_output=True, text=True, check=True)
+    (address,) = [int(line.split()[0], 16) for line in symbols.stdout.splitlines() if line.endswith(f" {name}")]
+    return address
+
+
+@pytest.mark.parametrize("name", ["user_stack", "user_fault_stack"])
+def test_nothing_is_below_a_stack(build, inside, name):
+    """Those of the user half; ring 0's looks the same from here, and is made by the same code."""
+    guard = symbol(build, f"{name}_guard")
+    assert ended(inside("read", guard)) == ended(inside("read", guard + 4095)) == PAGE_FAULT
+    assert inside("read", guard + 4096).returncode == 0
+
+
 def test_both_ways_into_ring_0(build, inside):
     """A fault at the entry is a call: what SYSCALL makes where KVM is software, and where it is not, a jump does. The
     other way is SYSCALL itself, which all the other tests go where the processor makes it."""
-    symbols = subprocess.run(["nm", build / "src/shim/kvm/broch-shim-kvm"], capture_output=True, text=True, check=True)
-    (entry,) = [int(line.split()[0], 16) for line in symbols.stdout.splitlines() if line.endswith(" syscall_entry")]
+    entry = symbol(build, "syscall_entry")
     assert inside("entry", entry, 0).stdout == "-1\n"
     done = inside("entry", entry, 1)
     assert done.returncode > 128 and " failed reason=" in done.stderr and " vector=13 " in done.stderr, done

@@ -657,6 +657,8 @@ int main(void)
         try_changed_code();
     else if (strcmp(what, "entry") == 0)
         try_entry(a, b != 0);
+    else if (strcmp(what, "read") == 0)
+        touch(a);
     else if (strcmp(what, "stress") == 0)
         stress(a, (uint32_t)b);
     else if (strcmp(what, "churn") == 0)

@@ -113,6 +113,9 @@ vectors:
     .quad vector_\number
     .endr
     .balign 4096
+    .globl kernel_stack_guard
+kernel_stack_guard:
+    .skip 4096
     .skip 8192
     .globl kernel_stack_end
 kernel_stack_end:
@@ -238,9 +241,15 @@ kernel_request:
 
     .section .udata, "aw", @progbits
     .balign 4096
+    .globl user_stack_guard
+user_stack_guard:
+    .skip 4096
     .skip 16384
     .globl user_stack_end
 user_stack_end:
+    .globl user_fault_stack_guard
+user_fault_stack_guard:
+    .skip 4096
     .skip 16384
     .globl user_fault_stack_end
 user_fault_stack_end:

@@ -41,6 +41,8 @@ struct frame {
 extern const uint64_t vectors[32];
 extern uint8_t kernel_stack_end[], syscall_entry[], per_cpu[], user_fault_stack_end[], user_fault[];
 extern uint8_t user_data_va[], user_data_pa[];
+/* Pages below stacks. */
+extern uint8_t kernel_stack_guard[], user_stack_guard[], user_fault_stack_guard[];
 
 /* For entry.S alone. */
 void kernel_init(void);
@@ -67,32 +69,6 @@ static void write_msr(uint32_t msr, uint64_t value)
 static uint64_t *table_at(uint64_t pa)
 {
     return (uint64_t *)(ALIAS_VA + pa);
-}
-
-void kernel_init(void)
-{
-    uint64_t at = (uint64_t)&tss;
-    struct descriptor of_gdt = {sizeof gdt - 1, (uint64_t)gdt},
-                      of_idt = {sizeof idt - 1, (uint64_t)idt};
-
-    tss.rsp[0] = (uint64_t)kernel_stack_end;
-    tss.ist[0] = (uint64_t)(fault_stack + sizeof fault_stack);
-    gdt[5] = (sizeof tss - 1) | (at & 0xffffff) << 16 | 0x89ull << 40 | (at >> 24 & 0xff) << 56;
-    gdt[6] = at >> 32;
-    for (unsigned i = 0; i < 32; i++)
-        idt[i] = (struct gate){.low = (uint16_t)vectors[i],
-                               .selector = KERNEL_CS,
-                               .stack = i == 8 ? 1 : 0,
-                               .type = 0x8e,
-                               .middle = (uint16_t)(vectors[i] >> 16),
-                               .high = (uint32_t)(vectors[i] >> 32)};
-    __asm__ volatile("lgdt %0" : : "m"(of_gdt));
-    __asm__ volatile("lidt %0" : : "m"(of_idt));
-    __asm__ volatile("ltr %w0" : : "r"(TSS_SELECTOR));
-    write_msr(MSR_STAR, (uint64_t)KERNEL_CS << 32 | (uint64_t)KERNEL_DS << 48);
-    write_msr(MSR_LSTAR, (uint64_t)syscall_entry);
-    write_msr(MSR_SFMASK, 0x47700); /* traps, interrupts, direction, nested, alignment */
-    write_msr(MSR_KERNEL_GS, (uint64_t)per_cpu);
 }
 
 /* ---- page tables ---- */
@@ -277,6 +253,44 @@ int64_t kernel_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, int64_t numb
     default:
         return -1;
     }
+}
+
+/* ---- the beginning ---- */
+
+/* A page that the loader has mapped is so no more. */
+static void take_page(uint64_t va)
+{
+    below(frame_entry(va))[va >> 12 & 511] = 0;
+    forget(va);
+}
+
+void kernel_init(void)
+{
+    uint64_t at = (uint64_t)&tss;
+    struct descriptor of_gdt = {sizeof gdt - 1, (uint64_t)gdt},
+                      of_idt = {sizeof idt - 1, (uint64_t)idt};
+
+    tss.rsp[0] = (uint64_t)kernel_stack_end;
+    tss.ist[0] = (uint64_t)(fault_stack + sizeof fault_stack);
+    gdt[5] = (sizeof tss - 1) | (at & 0xffffff) << 16 | 0x89ull << 40 | (at >> 24 & 0xff) << 56;
+    gdt[6] = at >> 32;
+    for (unsigned i = 0; i < 32; i++)
+        idt[i] = (struct gate){.low = (uint16_t)vectors[i],
+                               .selector = KERNEL_CS,
+                               .stack = i == 8 ? 1 : 0,
+                               .type = 0x8e,
+                               .middle = (uint16_t)(vectors[i] >> 16),
+                               .high = (uint32_t)(vectors[i] >> 32)};
+    __asm__ volatile("lgdt %0" : : "m"(of_gdt));
+    __asm__ volatile("lidt %0" : : "m"(of_idt));
+    __asm__ volatile("ltr %w0" : : "r"(TSS_SELECTOR));
+    write_msr(MSR_STAR, (uint64_t)KERNEL_CS << 32 | (uint64_t)KERNEL_DS << 48);
+    write_msr(MSR_LSTAR, (uint64_t)syscall_entry);
+    write_msr(MSR_SFMASK, 0x47700); /* traps, interrupts, direction, nested, alignment */
+    write_msr(MSR_KERNEL_GS, (uint64_t)per_cpu);
+    take_page((uint64_t)kernel_stack_guard);
+    take_page((uint64_t)user_stack_guard);
+    take_page((uint64_t)user_fault_stack_guard);
 }
 
 /* ---- faults ---- */
