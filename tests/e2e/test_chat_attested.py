@@ -128,9 +128,11 @@ def test_an_old_version_is_turned_away(chat, server):
         assert "0.0.9 joined" not in server.look().out
 
 
-def test_no_tee_no_identity(chat, build):
-    """On `nil` the Steward refuses, and the workload does not run."""
-    words = ["deploy", "--registry-ca", chat.here.registry.ca, f"{chat.here.host}/alice/chat-server:0.1.0"]
+@pytest.mark.parametrize("backend", ["nil", "kvm"])
+def test_no_tee_no_identity(request, chat, build, backend):
+    """Where there is no TEE the Steward refuses, and the workload does not run."""
+    words = request.getfixturevalue("kvm") if backend == "kvm" else ["--backend", backend]
+    words = ["deploy", *words, "--registry-ca", chat.here.registry.ca, f"{chat.here.host}/alice/chat-server:0.1.0"]
     done = subprocess.run([build / "src/cli/broch", *words], capture_output=True, text=True, timeout=60, check=False,
                           stdin=subprocess.DEVNULL)
     assert done.returncode == 125
