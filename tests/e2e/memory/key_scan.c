@@ -70,7 +70,7 @@ static void hash_point(struct scan *s, char out[65])
                             65, s->bn) == 65 &&
              EVP_Digest(spki, sizeof spki, hash, NULL, EVP_sha256(), NULL) == 1,
          "OpenSSL failed");
-    for (int i = 0; i < 32; i++)
+    for (size_t i = 0; i < sizeof hash; i++)
         (void)snprintf(out + 2 * i, 3, "%02x", hash[i]);
 }
 
@@ -126,8 +126,7 @@ static void scan_range(struct scan *s, int memory, uint64_t from, uint64_t to)
 
 int main(int argc, char **argv)
 {
-    char path[64], line[512], rights[8];
-    unsigned long long from, to;
+    char path[64], line[512];
     struct scan s = {.hashes = argv + 2, .hash_count = argc - 2};
 
     must(argc >= 3 && argc - 2 <= HASHES_MAX, "key_scan PID HASH…");
@@ -142,8 +141,11 @@ int main(int argc, char **argv)
     FILE *maps = fopen(path, "r");
     must(memory >= 0 && maps != NULL, "no such process");
     while (fgets(line, sizeof line, maps) != NULL) {
-        if (sscanf(line, "%llx-%llx %7s", &from, &to, rights) == 3 && rights[0] == 'r' &&
-            rights[1] == 'w')
+        /* "7f00-7f10 rw-p …" */
+        char *at = line;
+        unsigned long long from = strtoull(at, &at, 16),
+                           to = *at == '-' ? strtoull(at + 1, &at, 16) : 0;
+        if (strncmp(at, " rw", 3) == 0)
             scan_range(&s, memory, from, to);
     }
     printf("scanned %llu tried %llu\n", s.bytes, s.tries);
