@@ -169,20 +169,21 @@ static void tell_backend(const struct keep_job *job, bool json)
                       job->backend->summary);
 }
 
-static int deploy(struct keep_job *job)
+static int deploy(struct keep_job *job, struct phases *phases)
 {
-    struct phases phases = {.json = job->args->json, .began_ns = os_monotonic_ns()};
     struct err err;
 
-    phases.last_ns = phases.began_ns;
+    *phases = (struct phases){.json = job->args->json, .began_ns = os_monotonic_ns()};
+    phases->last_ns = phases->began_ns;
     job->on_phase = tell_phase;
-    job->context = &phases;
-    tell_backend(job, phases.json);
+    job->context = phases;
+    tell_backend(job, phases->json);
     return keep_job_add_options(job, &err) ? keep_job_run(job) : cli_fail_err("deploy", &err);
 }
 
 static int deploy_run(const struct cli_args *args)
 {
+    struct phases phases;
     struct keep_job job;
     struct err err;
     int code = CLI_OK;
@@ -201,7 +202,7 @@ static int deploy_run(const struct cli_args *args)
     if (code == CLI_OK)
         code = add_trust(&job);
     if (code == CLI_OK)
-        code = deploy(&job);
+        code = deploy(&job, &phases);
     keep_job_close(&job);
     return code;
 }
