@@ -77,18 +77,18 @@ static bool fill_random(void *context, void *out, size_t size)
 
 /* ---- waiting ---- */
 
-/* pollfds, kept for the next wait. */
+/* Room for pollfds, one at least, kept for the next wait. NULL: no memory. */
 static struct pollfd *pollfds_of(size_t count)
 {
     static struct pollfd *fds;
     static size_t capacity;
 
-    if (count > capacity) {
-        struct pollfd *more = realloc(fds, count * 2 * sizeof *more);
+    if (count >= capacity) {
+        struct pollfd *more = realloc(fds, (count + 1) * 2 * sizeof *more);
         if (more == NULL)
             return NULL;
         fds = more;
-        capacity = count * 2;
+        capacity = (count + 1) * 2;
     }
     return fds;
 }
@@ -144,7 +144,7 @@ static enum vfs_error wait_once(struct vfs_wait *waits, size_t count, uint64_t u
     int ready;
 
     *is_woken = false;
-    if (fds == NULL && count + other_count != 0)
+    if (fds == NULL)
         return VFS_NOMEM;
     for (size_t i = 0; i < count; i++)
         fds[i] = pollfd_of(&waits[i]);

@@ -260,7 +260,10 @@ int64_t kernel_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, int64_t numb
 /* A page that the loader has mapped is so no more. */
 static void take_page(uint64_t va)
 {
-    below(frame_entry(va))[va >> 12 & 511] = 0;
+    uint64_t *entry = frame_entry(va), *table = entry != 0 ? below(entry) : 0;
+
+    if (table != 0)
+        table[va >> 12 & 511] = 0;
     forget(va);
 }
 
