@@ -194,7 +194,7 @@ static int deploy_run(const struct cli_args *args)
     if (!keep_job_open(args, &job, &err))
         code = cli_fail_err("deploy", &err);
     if (code == CLI_OK)
-        code = keep_job_choose_backend(&job);
+        code = keep_job_choose_backend(&job, true);
     if (code == CLI_OK)
         code = keep_job_parse_limits(&job);
     if (code == CLI_OK)

@@ -33,25 +33,36 @@ static const struct host_backend *find_backend(const char *name)
 }
 
 /* The backend that was named, or the first that this machine has. CLI_OK, or the exit code. */
-int keep_job_choose_backend(struct keep_job *job)
+static int unknown_backend(struct keep_job *job, const char *name)
+{
+    struct writer w = writer_growable(&job->arena, 1024);
+    struct bytes text;
+    struct err err;
+
+    writer_text(&w, "this version has no such backend; it has: ");
+    for (size_t i = 0; host_backends[i] != NULL; i++)
+        writer_format(&w, "%s%s", i != 0 ? ", " : "", host_backends[i]->name);
+    writer_u8(&w, '\0');
+    return writer_done(&w, &text, &err) ? cli_usage_error(job->args, name, (const char *)text.data)
+                                        : cli_fail_err(name, &err);
+}
+
+int keep_job_choose_backend(struct keep_job *job, bool strongest)
 {
     const char *name = cli_value(job->args, "--backend"), *why = "there is none";
 
     if (name != NULL) {
         job->backend = find_backend(name);
         if (job->backend == NULL)
-            return cli_usage_error(job->args, name,
-                                   "this version has no such backend; it has: nil, kvm");
-        if (!job->backend->is_available(&why))
-            return cli_fail(name, why);
-        return CLI_OK;
+            return unknown_backend(job, name);
+        return job->backend->is_available(&why) ? CLI_OK : cli_fail(name, why);
     }
-    for (size_t i = 0; host_backends[i] != NULL; i++) {
-        job->backend = host_backends[i];
-        if (job->backend->is_available(&why))
-            return CLI_OK;
+    job->backend = NULL;
+    for (size_t i = 0; host_backends[i] != NULL && (strongest || job->backend == NULL); i++) {
+        if (host_backends[i]->is_available(&why))
+            job->backend = host_backends[i];
     }
-    return cli_fail("no backend can be used", why);
+    return job->backend != NULL ? CLI_OK : cli_fail("no backend can be used", why);
 }
 
 int keep_job_parse_limits(struct keep_job *job)

@@ -21,8 +21,8 @@ struct keep_job {
 /* Sets up the log, and begins a boot request. Then keep_job_close, whatever happens. */
 MUST_CHECK bool keep_job_open(const struct cli_args *args, struct keep_job *out, struct err *err);
 void keep_job_close(struct keep_job *job);
-/* The backend that was named, or the strongest that this machine has. */
-int keep_job_choose_backend(struct keep_job *job);
+/* The backend that was named, or the lightest that this machine has, or the strongest. */
+int keep_job_choose_backend(struct keep_job *job, bool strongest);
 int keep_job_parse_limits(struct keep_job *job);
 /* A module, or a folder with a package. config: a configuration of the module's; NULL: none. */
 int keep_job_add_files(struct keep_job *job, const char *path, const char *config);

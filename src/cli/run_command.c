@@ -10,7 +10,7 @@ static int run_run(const struct cli_args *args)
     if (!keep_job_open(args, &job, &err))
         code = cli_fail_err("run", &err);
     if (code == CLI_OK)
-        code = keep_job_choose_backend(&job);
+        code = keep_job_choose_backend(&job, false);
     if (code == CLI_OK)
         code = keep_job_parse_limits(&job);
     if (code == CLI_OK)
@@ -22,8 +22,7 @@ static int run_run(const struct cli_args *args)
 }
 
 static const struct cli_option options[] = {
-    {"--backend", "NAME", "BROCH_BACKEND",
-     "how to make the keep: nil, a process, or kvm, a virtual machine", false},
+    {"--backend", "NAME", "BROCH_BACKEND", "how to make the keep; else nil, a process", false},
     {"--wasmcfgfile", "FILE", "BROCH_WASMCFGFILE", "the configuration, Keep.toml or Enarx.toml",
      false},
     {"--env", "NAME=VALUE", NULL, "set a variable of the workload's environment", true},

@@ -42,7 +42,7 @@ struct host_backend {
 extern const struct host_backend host_nil;
 extern const struct host_backend host_kvm; /* x86-64 alone */
 
-/* All backends, in the order in which they are tried; ends with NULL. */
+/* All backends, from the lightest to the strongest; ends with NULL. */
 extern const struct host_backend *const host_backends[];
 
 /* The path of a program of this installation: beside the running one, in ../libexec/broch, or in

@@ -156,3 +156,15 @@ def test_ring_0_has_no_string_instructions(build):
                            check=True).stdout
     text = {line.split()[0]: int(line.split()[1]) for line in sizes.splitlines() if line.startswith(".")}
     assert text[".ktext"] <= 4096 and text[".ktext"] + text[".utext"] <= 64 << 10
+
+
+def test_the_strongest_backend_is_deployed_on(build, guest, kvm):
+    """Where none is named; `run` takes the lightest. A device that is not there is no backend."""
+    def backend(**env):
+        done = subprocess.run([build / "src/cli/broch", "deploy", "--json", guest], capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=60, check=False, env={**os.environ, **env})
+        assert (done.returncode, done.stdout) == (7, "hello\n"), done
+        return done.stderr.splitlines()[0]
+    assert backend(BROCH_BACKEND="") == '{"backend":"kvm"}'
+    assert backend(BROCH_BACKEND="", BROCH_KVM_DEVICE="/nonexistent") == '{"backend":"nil"}'
+    assert backend(BROCH_BACKEND="nil") == '{"backend":"nil"}'
