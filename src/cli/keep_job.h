@@ -7,6 +7,16 @@
 #include "cli/commands.h"
 #include "host/host.h"
 
+/* Options that only machines without a sandbox of ours have; for the end of a list. */
+#if defined(__x86_64__)
+#define KEEP_JOB_MACHINE_OPTIONS
+#else
+#define KEEP_JOB_MACHINE_OPTIONS                                                               \
+    {"--insecure-no-sandbox", NULL, NULL, "run the keep without seccomp, where there is none", \
+     false},                                                                                   \
+        {"--emulator", "PROGRAM", NULL, "the path of an emulator that runs the keep", false},
+#endif
+
 struct keep_job {
     const struct cli_args *args;
     const struct host_backend *backend;

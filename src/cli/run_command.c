@@ -29,12 +29,7 @@ static const struct cli_option options[] = {
     {"--fuel", "N", NULL, "trap after N steps of the workload", false},
     {"--max-memory", "SIZE", NULL, "limit of the workload's memory, as 256MiB", false},
     {"--timeout", "SECONDS", NULL, "kill the workload after so long", false},
-#if !defined(__x86_64__)
-    {"--insecure-no-sandbox", NULL, NULL, "run the keep without seccomp, where there is none",
-     false},
-    {"--emulator", "PROGRAM", NULL, "the path of an emulator that runs the keep", false},
-#endif
-};
+    KEEP_JOB_MACHINE_OPTIONS};
 
 const struct cli_command run_command = {
     .name = "run",

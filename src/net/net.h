@@ -44,7 +44,7 @@ struct net_tls {
 struct net_config {
     struct vfs *vfs;
     const struct config *config; /* of the workload */
-    const struct net_tls *tls;   /* NULL: there is no TLS; copied not, must outlive the net */
+    const struct net_tls *tls;   /* NULL: there is no TLS; it must outlive the net */
     void *context;
     /* Addresses of a host name, at most NET_ADDRESSES_MAX; VFS_NOENT when there are none. */
     enum vfs_error (*resolve)(void *context, struct bytes name, struct net_address *out,
