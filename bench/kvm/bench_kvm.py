@@ -7,8 +7,6 @@ Limits of calls and start are others where KVM is itself software. Ends with 1 i
 
 What it builds goes to BUILD/bench/wasi, beside what bench_wasi.py builds.
 """
-import argparse
-import json
 import os
 import pathlib
 import re
@@ -20,10 +18,11 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-sys.path[:0] = [str(ROOT / "bench/wasm"), str(ROOT / "bench/wasi")]
+sys.path[:0] = [str(ROOT / other) for other in ("bench", "bench/wasm", "bench/wasi")]
 
 import bench_wasi  # noqa: E402 (its folder is no package)
 import bench_wasm  # noqa: E402
+import parts  # noqa: E402
 from bench_wasm import CLANG, FLAGS, Failure, build_if_older  # noqa: E402
 
 # Compute, memory, floating point, and jumps that nobody can foresee.
@@ -157,22 +156,8 @@ PARTS = {"compute": compute_figures, "call": call_figures, "start": start_figure
          "echo": echo_figures}
 
 
-def read_options():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("build", type=pathlib.Path, help="the folder of a build, as build/release")
-    parser.add_argument("names", nargs="*", metavar="part", help=f"only these: {' '.join(PARTS)}")
-    parser.add_argument("--runs", type=int, default=5, help="of each (default 5)")
-    parser.add_argument("--quick", action="store_true", help="less work, three runs")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    options = parser.parse_intermixed_args()
-    unknown = [n for n in options.names if n not in PARTS]
-    if unknown:
-        parser.error(f"no such part: {' '.join(unknown)}; there are: {' '.join(PARTS)}")
-    return options
-
-
 def main():
-    options = read_options()
+    options = parts.read_options(__doc__, PARTS)
     report = bench_wasm.Report(options.json)
     device = os.environ.get("BROCH_KVM_DEVICE") or "/dev/kvm"
     if not os.access(device, os.R_OK | os.W_OK):
@@ -185,19 +170,8 @@ def main():
     except (Failure, OSError) as failure:
         report.wrong("bench_kvm", failure)
         return 1
-    for name, figures in PARTS.items():
-        if options.names and name not in options.names:
-            continue
-        try:
-            figures(bench, report)
-        except (Failure, OSError, subprocess.TimeoutExpired) as failure:
-            report.wrong(name, failure)
-    if options.json:
-        json.dump(report.figures | {"missed": report.missed}, sys.stdout, indent=1)
-        print()
-    elif report.missed:
-        print(f"\nmissed: {', '.join(report.missed)}")
-    return 1 if report.missed else 0
+    parts.measure(options, report, PARTS, (Failure,), bench)
+    return parts.finish(options, report)
 
 
 if __name__ == "__main__":

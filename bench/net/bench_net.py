@@ -8,9 +8,7 @@ if a target was missed.
 
 What it builds goes to BUILD/bench/net.
 """
-import argparse
 import contextlib
-import json
 import os
 import pathlib
 import statistics
@@ -21,10 +19,10 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-for other in ("bench/wasm", "bench/wasi", "tests/e2e"):
-    sys.path.insert(0, str(ROOT / other))
+sys.path[:0] = [str(ROOT / other) for other in ("bench", "bench/wasm", "bench/wasi", "tests/e2e")]
 
 import bench_wasm  # noqa: E402 (these folders are no packages)
+import parts  # noqa: E402
 import programs  # noqa: E402
 import steward_host  # noqa: E402
 import world  # noqa: E402
@@ -358,20 +356,6 @@ PARTS = {"stream": stream_figures, "handshakes": handshake_figures, "deploy": de
          "many": many_figures}
 
 
-def read_options():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("build", type=pathlib.Path, help="the folder of a build, as build/release")
-    parser.add_argument("names", nargs="*", metavar="part", help=f"only these: {' '.join(PARTS)}")
-    parser.add_argument("--runs", type=int, default=7, help="of each (default 7)")
-    parser.add_argument("--quick", action="store_true", help="less work, three runs")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    options = parser.parse_intermixed_args()
-    unknown = [n for n in options.names if n not in PARTS]
-    if unknown:
-        parser.error(f"no such part: {' '.join(unknown)}; there are: {' '.join(PARTS)}")
-    return options
-
-
 @contextlib.contextmanager
 def a_world(build):
     with tempfile.TemporaryDirectory() as name:
@@ -383,25 +367,15 @@ def a_world(build):
 
 
 def main():
-    options = read_options()
+    options = parts.read_options(__doc__, PARTS, runs=7)
     report = bench_wasm.Report(options.json)
     try:
         bench = Bench(options)
         with a_world(bench.build) as around:
-            for name, figures in PARTS.items():
-                if not options.names or name in options.names:
-                    try:
-                        figures(bench, report, around)
-                    except (Failure, OSError, subprocess.SubprocessError) as failure:
-                        report.wrong(name, failure)
+            parts.measure(options, report, PARTS, (Failure,), bench, around)
     except (Failure, OSError, AssertionError) as failure:
         report.wrong("bench_net", failure)
-    if options.json:
-        json.dump(report.figures | {"missed": report.missed}, sys.stdout, indent=1)
-        print()
-    elif report.missed:
-        print(f"\nmissed: {', '.join(report.missed)}")
-    return 1 if report.missed else 0
+    return parts.finish(options, report)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,7 @@ measured in turn and medians are compared. Ends with 1 if a target was missed.
 
 What it builds goes to BUILD/bench/wasi, the file that is written too.
 """
-import argparse
 import contextlib
-import json
 import os
 import pathlib
 import resource
@@ -21,9 +19,10 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-sys.path.insert(0, str(ROOT / "bench/wasm"))
+sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "bench/wasm")]
 
 import bench_wasm  # noqa: E402 (its folder is no package)
+import parts  # noqa: E402
 from bench_wasm import CLANG, FLAGS, Failure, build_if_older  # noqa: E402
 
 WASI = ["--target=wasm32-wasi", "-Wl,-z,stack-size=1048576"]
@@ -272,22 +271,8 @@ def large_figures(bench, report):
 PARTS = {"write": write_figures, "echo": echo_figures, "hello": hello_figures, "large": large_figures}
 
 
-def read_options():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("build", type=pathlib.Path, help="the folder of a build, as build/release")
-    parser.add_argument("names", nargs="*", metavar="part", help=f"only these: {' '.join(PARTS)}")
-    parser.add_argument("--runs", type=int, default=5, help="of each (default 5)")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the work, three runs")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    options = parser.parse_intermixed_args()
-    unknown = [n for n in options.names if n not in PARTS]
-    if unknown:
-        parser.error(f"no such part: {' '.join(unknown)}; there are: {' '.join(PARTS)}")
-    return options
-
-
 def main():
-    options = read_options()
+    options = parts.read_options(__doc__, PARTS, quick="a tenth of the work, three runs")
     report = bench_wasm.Report(options.json)
     try:
         bench = Bench(options)
@@ -295,19 +280,8 @@ def main():
     except (Failure, OSError) as failure:
         report.wrong("bench_wasi", failure)
         return 1
-    for name, figures in PARTS.items():
-        if options.names and name not in options.names:
-            continue
-        try:
-            figures(bench, report)
-        except (Failure, OSError, subprocess.TimeoutExpired) as failure:
-            report.wrong(name, failure)
-    if options.json:
-        json.dump(report.figures | {"missed": report.missed}, sys.stdout, indent=1)
-        print()
-    elif report.missed:
-        print(f"\nmissed: {', '.join(report.missed)}")
-    return 1 if report.missed else 0
+    parts.measure(options, report, PARTS, (Failure,), bench)
+    return parts.finish(options, report)
 
 
 if __name__ == "__main__":
