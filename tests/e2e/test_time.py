@@ -304,7 +304,8 @@ def test_a_connection_ends_with_its_peer_s_certificate(world, peer, clock):
                 keep.wait_for("ended a connection.*expired", 20)
                 reader.out = ""  # it has read much
             done = world.testhost().run(client)
-            assert "got" not in done.stdout
+            # to the client the handshake ends before the server has judged: it may have written, but reads nothing
+            assert done.returncode != 0 and not re.search("got .", done.stdout), done.stdout
             keep.wait_for("refused a peer.*expired")
     finally:
         brief.stop()
