@@ -188,9 +188,6 @@ static int deploy_run(const struct cli_args *args)
     struct err err;
     int code = CLI_OK;
 
-    if (cli_is_given(args, "--simulate"))
-        return cli_usage_error(args, "--simulate",
-                               "this version simulates no platform: its only backend is nil");
     if (!keep_job_open(args, &job, &err))
         code = cli_fail_err("deploy", &err);
     if (code == CLI_OK)
@@ -210,7 +207,7 @@ static int deploy_run(const struct cli_args *args)
 static const struct cli_option options[] = {
     {"--backend", "NAME", "BROCH_BACKEND", "how to make the keep; else the strongest that is there",
      false},
-    {"--simulate", NULL, NULL, "on a simulated platform, which protects nothing", false},
+    KEEP_JOB_SIMULATION_OPTIONS,
     {"--steward", "URL", "BROCH_STEWARD",
      "who certifies the platform to a registry, and the keep of a package that names none", false},
     {"--steward-ca", "FILE", NULL, "PEM: who that Steward is; else the web's authorities", false},

@@ -47,19 +47,43 @@ static int unknown_backend(struct keep_job *job, const char *name)
                                         : cli_fail_err(name, &err);
 }
 
+/* Whether a backend can be used as it was asked for. */
+static bool is_usable(const struct keep_job *job, const struct host_backend *backend,
+                      const char **why)
+{
+    if (job->sim_folder[0] == '\0')
+        return backend->is_available(why);
+    *why = "it is no TEE, and has nothing to simulate; take --backend snp, or none";
+    return backend->can_simulate != NULL && backend->can_simulate(why);
+}
+
+static int choose_simulation(struct keep_job *job)
+{
+    const char *why;
+
+    if (!cli_is_given(job->args, "--simulate"))
+        return CLI_OK;
+    return sim_folder_find(cli_value(job->args, "--sim-dir"), job->sim_folder, &why)
+               ? CLI_OK
+               : cli_fail("--sim-dir", why);
+}
+
 int keep_job_choose_backend(struct keep_job *job, bool strongest)
 {
     const char *name = cli_value(job->args, "--backend"), *why = "there is none";
+    int code = choose_simulation(job);
 
+    if (code != CLI_OK)
+        return code;
     if (name != NULL) {
         job->backend = find_backend(name);
         if (job->backend == NULL)
             return unknown_backend(job, name);
-        return job->backend->is_available(&why) ? CLI_OK : cli_fail(name, why);
+        return is_usable(job, job->backend, &why) ? CLI_OK : cli_fail(name, why);
     }
     job->backend = NULL;
     for (size_t i = 0; host_backends[i] != NULL && (strongest || job->backend == NULL); i++) {
-        if (host_backends[i]->is_available(&why))
+        if (is_usable(job, host_backends[i], &why))
             job->backend = host_backends[i];
     }
     return job->backend != NULL ? CLI_OK : cli_fail("no backend can be used", why);
@@ -207,6 +231,8 @@ int keep_job_run(struct keep_job *job)
 {
     struct host_request request = {.boot_file = job->boot.fd,
                                    .timeout_ms = job->timeout_ms,
+                                   .sim_folder =
+                                       job->sim_folder[0] != '\0' ? job->sim_folder : NULL,
                                    .on_phase = job->on_phase,
                                    .context = job->context};
     struct host_result result;
@@ -218,6 +244,8 @@ int keep_job_run(struct keep_job *job)
 #endif
     if (!host_image_path(KEEP_IMAGE, &job->arena, &request.keep_image, &err))
         return cli_fail_err(KEEP_IMAGE, &err);
+    if (request.sim_folder != NULL)
+        (void)fprintf(stderr, "broch: this keep is SIMULATED: nothing is hidden from this machine\n");
     if (!boot_request_finish(&job->boot, &err) || !job->backend->run(&request, &result, &err))
         return cli_fail_err(job->backend->name, &err);
     return report(job, &result);

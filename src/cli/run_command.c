@@ -29,6 +29,7 @@ static const struct cli_option options[] = {
     {"--fuel", "N", NULL, "trap after N steps of the workload", false},
     {"--max-memory", "SIZE", NULL, "limit of the workload's memory, as 256MiB", false},
     {"--timeout", "SECONDS", NULL, "kill the workload after so long", false},
+    KEEP_JOB_SIMULATION_OPTIONS,
     KEEP_JOB_MACHINE_OPTIONS};
 
 const struct cli_command run_command = {

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/sim_folder.h"
 #include "evidence/evidence.h"
 #include "evidence/simulated.h"
 #include "os/os.h"
@@ -15,7 +16,6 @@
 #define ARENA_LIMIT ((size_t)16 << 20)
 #define FILE_MAX ((size_t)1 << 20)
 #define PATH_SIZE 4096
-#define FOLDER_SIZE 4000 /* leaves room for a file's name */
 #define LIFETIME_S (INT64_C(10) * 365 * 86400)
 #define BACKDATED_S INT64_C(300) /* for clocks that are behind */
 
@@ -41,24 +41,13 @@ static const struct platform_files platforms[] = {
 };
 
 /* The folder; false, and said, when nothing says where it is. */
-static bool find_folder(const struct cli_args *args, char out[FOLDER_SIZE], int *code)
+static bool find_folder(const struct cli_args *args, char out[SIM_FOLDER_SIZE], int *code)
 {
-    const char *given = cli_value(args, "--dir");
-    const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-    int size;
+    const char *why;
 
-    if (given != NULL)
-        size = snprintf(out, FOLDER_SIZE, "%s", given);
-    else if (data != NULL && data[0] == '/')
-        size = snprintf(out, FOLDER_SIZE, "%s/broch/sim", data);
-    else if (home != NULL && home[0] == '/')
-        size = snprintf(out, FOLDER_SIZE, "%s/.local/share/broch/sim", home);
-    else
-        size = -1;
-    if (size > 0 && size < FOLDER_SIZE)
+    if (sim_folder_find(cli_value(args, "--dir"), out, &why))
         return true;
-    *code = cli_fail("sim", size < 0 ? "there is no HOME; --dir says where the folder is"
-                                     : "the folder's name is too long");
+    *code = cli_fail("sim", why);
     return false;
 }
 
@@ -212,7 +201,7 @@ static bool has_any(const char *folder)
 
 int cli_sim_init(const struct cli_args *args)
 {
-    char folder[FOLDER_SIZE];
+    char folder[SIM_FOLDER_SIZE];
     struct arena arena;
     struct err err;
     int code;
@@ -275,7 +264,7 @@ static bool show_root(struct writer *w, bool json, const char *folder, size_t wh
 
 int cli_sim_show(const struct cli_args *args)
 {
-    char folder[FOLDER_SIZE];
+    char folder[SIM_FOLDER_SIZE];
     struct arena arena;
     struct bytes out;
     struct err err;
@@ -313,7 +302,7 @@ static bool remove_file(const char *folder, const char *name, struct err *err)
 
 int cli_sim_remove(const struct cli_args *args)
 {
-    char folder[FOLDER_SIZE];
+    char folder[SIM_FOLDER_SIZE];
     struct err err;
     bool ok = true;
     int code;

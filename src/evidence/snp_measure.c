@@ -67,6 +67,47 @@ static void put_u64(uint8_t *page, size_t at, uint64_t value)
     writer_u64le(&w, value);
 }
 
+/* Offsets of the save area (APM volume 2, table B-4). */
+enum {
+    AT_ES = 0x00,
+    AT_CS = 0x10,
+    AT_SS = 0x20,
+    AT_DS = 0x30,
+    AT_FS = 0x40,
+    AT_GS = 0x50,
+    AT_EFER = 0x0d0,
+    AT_CR4 = 0x148,
+    AT_CR3 = 0x150,
+    AT_CR0 = 0x158,
+    AT_RIP = 0x178,
+    AT_RSI = 0x330,
+    AT_XCR0 = 0x3e8
+};
+
+#define EFER_SVME 0x1000u
+#define CR4_MCE 0x40u
+
+void snp_vmsa_write_long_mode(const struct snp_long_mode *state, uint8_t out[SNP_PAGE_SIZE])
+{
+    static const struct segment segments[] = {
+        {AT_CS, 0x08, 0xa9b, 0xffffffff}, {AT_DS, 0x10, 0xc93, 0xffffffff},
+        {AT_ES, 0x10, 0xc93, 0xffffffff}, {AT_SS, 0x10, 0xc93, 0xffffffff},
+        {AT_FS, 0x10, 0xc93, 0xffffffff}, {AT_GS, 0x10, 0xc93, 0xffffffff},
+    };
+    const struct snp_vmsa reset = {.sev_features = state->sev_features, .g_pat = SNP_G_PAT_RESET};
+
+    snp_vmsa_write(&reset, out);
+    for (size_t i = 0; i < COUNT_OF(segments); i++)
+        put_segment(out, &segments[i], 0);
+    put_u64(out, AT_EFER, state->efer | EFER_SVME);
+    put_u64(out, AT_CR4, state->cr4 | CR4_MCE);
+    put_u64(out, AT_CR3, state->cr3);
+    put_u64(out, AT_CR0, state->cr0);
+    put_u64(out, AT_RIP, state->rip);
+    put_u64(out, AT_RSI, state->rsi);
+    put_u64(out, AT_XCR0, state->xcr0);
+}
+
 void snp_vmsa_write(const struct snp_vmsa *vmsa, uint8_t out[SNP_PAGE_SIZE])
 {
     /* data, code and system segments as after RESET (APM volume 2, table 14-1) */

@@ -48,6 +48,17 @@ struct snp_vmsa {
 /* The page of a vCPU that is reset, as QEMU and KVM make it. */
 void snp_vmsa_write(const struct snp_vmsa *vmsa, uint8_t out[SNP_PAGE_SIZE]);
 
+/* A vCPU that begins in long mode: flat segments, the selectors 8 (code) and 16 (data) of ring 0. */
+struct snp_long_mode {
+    uint64_t rip, rsi; /* all other general registers are 0 */
+    uint64_t cr0, cr3, cr4, efer, xcr0;
+    uint64_t sev_features;
+};
+
+/* The page that KVM (Linux 6.11 and later, sev_es_sync_vmsa) makes of it: EFER.SVME and CR4.MCE,
+ * which the hardware wants set, are added. */
+void snp_vmsa_write_long_mode(const struct snp_long_mode *state, uint8_t out[SNP_PAGE_SIZE]);
+
 /* ---- ID block: what the owner says the guest is ---- */
 
 #define SNP_ID_BLOCK_SIZE 96u

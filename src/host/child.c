@@ -187,7 +187,8 @@ static void descriptors_done(struct descriptors *d)
 
 /* Serves a keep that has started, to its end. */
 static bool attend(const struct host_request *request, pid_t child, struct descriptors *d,
-                   int listener, struct host_result *out, struct err *err)
+                   int listener, struct bytes endorsements, struct host_result *out,
+                   struct err *err)
 {
     /* outlives this function when a name is still being resolved at the keep's end */
     static struct supervisor supervisor;
@@ -197,7 +198,8 @@ static bool attend(const struct host_request *request, pid_t child, struct descr
     supervisor = (struct supervisor){.listener = listener,
                                      .boot_socket = d->ours,
                                      .on_phase = request->on_phase,
-                                     .context = request->context};
+                                     .context = request->context,
+                                     .endorsements = endorsements};
     d->ours = -1; /* the supervisor closes both */
     int number = pthread_create(&thread, NULL, serve, &supervisor);
     if (number != 0) {
@@ -294,7 +296,7 @@ static bool start(const struct host_request *request, child_become *become, stru
 }
 
 bool child_run(const struct host_request *request, child_become *become, bool has_listener,
-               struct host_result *out, struct err *err)
+               struct bytes endorsements, struct host_result *out, struct err *err)
 {
     struct descriptors d;
     pid_t child;
@@ -308,7 +310,7 @@ bool child_run(const struct host_request *request, child_become *become, bool ha
         open_descriptors(request, &d, err) && start(request, become, &d, &child, &listener, err);
     if (ok && listener < 0 && has_listener)
         log_debug("no listener for the keep's calls: a filter above this process has it");
-    ok = ok && attend(request, child, &d, listener, out, err);
+    ok = ok && attend(request, child, &d, listener, endorsements, out, err);
     descriptors_done(&d);
     return ok;
 }

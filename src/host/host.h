@@ -10,6 +10,7 @@ struct host_request {
     const char *shim_image;   /* of a virtual machine; NULL: that of this installation */
     int boot_file;            /* the boot request (sallyport.h), at its start; borrowed */
     uint64_t timeout_ms;      /* 0: none. Then the keep is killed. */
+    const char *sim_folder;   /* simulate: the folder of `broch sim init`; NULL: do not */
     bool insecure_no_sandbox; /* only where a build has it */
     const char *emulator;     /* likewise: the program that runs the image; NULL: the kernel does */
     /* Told of each phase that the keep says it has done, by the name of keep_phase_name, from
@@ -34,13 +35,15 @@ struct host_backend {
     const char *summary; /* one line */
     /* Whether it can be used on this machine. *why is a literal: what is missing. */
     bool (*is_available)(const char **why);
+    /* Likewise for its simulation; NULL: there is none. */
+    bool (*can_simulate)(const char **why);
     /* Starts a keep and returns when it has ended. A signal that ends this process, SIGKILL too,
      * ends the keep; SIGCHLD is set to its default. ERR_IO, ERR_UNSUPPORTED. */
     bool (*run)(const struct host_request *request, struct host_result *out, struct err *err);
 };
 
 extern const struct host_backend host_nil;
-extern const struct host_backend host_kvm; /* x86-64 alone */
+extern const struct host_backend host_kvm, host_snp; /* x86-64 alone */
 
 /* All backends, from the lightest to the strongest; ends with NULL. */
 extern const struct host_backend *const host_backends[];

@@ -23,9 +23,11 @@ struct child_plan {
 typedef void child_become(const struct child_plan *plan);
 
 /* Makes the process, serves its calls, waits for its end; ends it when its time is over.
- * has_listener: it should send one. */
+ * has_listener: it should send one. endorsements: what `attest` answers; empty: platform_attest
+ * does. */
 MUST_CHECK bool child_run(const struct host_request *request, child_become *become,
-                          bool has_listener, struct host_result *out, struct err *err);
+                          bool has_listener, struct bytes endorsements, struct host_result *out,
+                          struct err *err);
 /* Descriptors to their places, and no others; the end with the loader's; limits, signals. */
 void child_arrange(const struct child_plan *plan);
 /* Sends the listener to the loader, or, -1, that there is none. */
@@ -62,6 +64,7 @@ struct supervisor {
     int boot_socket;                                    /* the loader's end */
     void (*on_phase)(void *context, const char *phase); /* NULL: nobody wants to know */
     void *context;
+    struct bytes endorsements; /* as child_run's */
 };
 
 /* Logs a call that is refused by its name, the first time that it comes. */

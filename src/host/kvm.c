@@ -1,6 +1,6 @@
 /* `kvm`: the exec layer in ring 3 of a virtual machine, behind the shim. No TEE: the host sees
  * everything. It is what `snp` is without its hardware, and a second wall between workload and
- * host. */
+ * host. With a security processor in software it is the simulated `snp`. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,8 +14,9 @@
 #define SHIM "broch-shim-kvm"
 #define MEMORY_SIZE ((size_t)4 << 30)
 
-/* Found before the process is made. */
+/* Made before the process is. */
 static const char *shim_path;
+static struct psp *simulated; /* NULL: none */
 
 /* A number as people write it, in hexadecimal. */
 static struct bytes big_endian(uint64_t value, uint8_t out[8])
@@ -38,6 +39,33 @@ static void report_panic(const struct machine *m)
               log_hex("address", big_endian(p.address, address)));
 }
 
+/* A message to the security processor. */
+static void serve_guest(const struct machine *m)
+{
+    machine_block(m)->result =
+        psp_guest_request(simulated, m->memory + REQUEST_PA, m->memory + RESPONSE_PA,
+                          m->memory + CERTS_PA, CERTS_SIZE);
+}
+
+/* What the machine wrote to a port; false: it has ended. */
+static bool serve_port(const struct machine *m, struct proxy *proxy)
+{
+    switch (m->run->io.port) {
+    case PORT_CALL:
+        proxy_serve(proxy);
+        return !proxy->has_exited;
+    case PORT_GUEST:
+        if (simulated != NULL)
+            serve_guest(m);
+        else
+            machine_block(m)->result = -ENOSYS;
+        return true;
+    default:
+        report_panic(m);
+        return false;
+    }
+}
+
 /* One exit; false: it was the last. */
 static bool serve_exit(const struct machine *m, struct proxy *proxy)
 {
@@ -45,12 +73,7 @@ static bool serve_exit(const struct machine *m, struct proxy *proxy)
 
     switch (run->exit_reason) {
     case KVM_EXIT_IO:
-        if (run->io.port == PORT_CALL && run->io.direction == KVM_EXIT_IO_OUT) {
-            proxy_serve(proxy);
-            return !proxy->has_exited;
-        }
-        report_panic(m);
-        return false;
+        return serve_port(m, proxy);
     case KVM_EXIT_INTR:
         return true;
     default:
@@ -74,7 +97,9 @@ _Noreturn static void become_machine(const struct child_plan *plan)
     child_arrange(plan);
     if (!child_send_listener(-1))
         child_fail("cannot reach the loader", errno);
-    if (!machine_new(shim_path, IMAGE_FD, MEMORY_SIZE, &machine, &err) ||
+    const struct machine_plan parts = {
+        .shim = shim_path, .keep = IMAGE_FD, .memory_size = MEMORY_SIZE, .psp = simulated};
+    if (!machine_new(&parts, &machine, &err) ||
         !proxy_new(machine_block(&machine), &proxy, &err))
         child_fail(err.msg, err.code == ERR_IO ? (int)err.at : 0);
     (void)close(IMAGE_FD);
@@ -94,15 +119,17 @@ _Noreturn static void become_machine(const struct child_plan *plan)
     __builtin_trap(); /* as a process that has crashed */
 }
 
-static bool kvm_run_keep(const struct host_request *request, struct host_result *out,
-                         struct err *err)
+static bool run_machine(const struct host_request *request, struct host_result *out,
+                        struct err *err)
 {
+    const struct bytes none = bytes_of("");
     struct arena arena;
 
     arena_init(&arena, arena_heap, SIZE_MAX);
     shim_path = request->shim_image;
     bool ok = (shim_path != NULL || host_image_path(SHIM, &arena, &shim_path, err)) &&
-              child_run(request, become_machine, false, out, err);
+              child_run(request, become_machine, false,
+                        simulated != NULL ? psp_endorsements(simulated) : none, out, err);
     arena_done(&arena);
     return ok;
 }
@@ -119,5 +146,32 @@ const struct host_backend host_kvm = {
     .name = "kvm",
     .summary = "a virtual machine without a TEE: nothing is hidden from the host",
     .is_available = kvm_is_available,
-    .run = kvm_run_keep,
+    .run = run_machine,
+};
+
+static bool snp_is_available(const char **why)
+{
+    *why = "this machine has no SEV-SNP; 'broch platform info' says what is missing, and "
+           "--simulate does without";
+    return false;
+}
+
+static bool snp_run(const struct host_request *request, struct host_result *out, struct err *err)
+{
+    if (request->sim_folder == NULL)
+        return err_set(err, ERR_UNSUPPORTED, "this machine has no SEV-SNP", ERR_NO_AT);
+    if (!psp_new(request->sim_folder, &simulated, err))
+        return false;
+    bool ok = run_machine(request, out, err);
+    psp_free(simulated);
+    simulated = NULL;
+    return ok;
+}
+
+const struct host_backend host_snp = {
+    .name = "snp",
+    .summary = "a virtual machine in AMD SEV-SNP",
+    .is_available = snp_is_available,
+    .can_simulate = kvm_is_available,
+    .run = snp_run,
 };

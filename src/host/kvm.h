@@ -1,9 +1,11 @@
-/* What the files of the backend `kvm` share. */
+/* What the files of the backends `kvm` and `snp` share. */
 #pragma once
 
 #include <linux/kvm.h>
 
 #include "host/internal.h"
+#include "host/psp.h"
+#include "image/image.h"
 #include "shim/kvm/shim.h"
 
 struct machine {
@@ -16,12 +18,17 @@ struct machine {
 
 /* ---- kvm_machine.c ---- */
 
-/* A machine with the shim and the exec layer (an open file) in it, before its first instruction. It
- * lasts as long as the process. ERR_IO with errno, ERR_UNSUPPORTED, ERR_FORMAT: an image that is
- * none.
- */
-MUST_CHECK bool machine_new(const char *shim, int image, size_t memory_size, struct machine *out,
-                            struct err *err);
+/* What a machine is made of. */
+struct machine_plan {
+    const char *shim; /* path */
+    int keep;         /* the exec layer, an open file; borrowed */
+    size_t memory_size;
+    struct psp *psp; /* measures it, and is asked by it; NULL: there is none. Borrowed */
+};
+
+/* A machine before its first instruction. It lasts as long as the process. ERR_IO with errno,
+ * ERR_UNSUPPORTED, ERR_FORMAT: an image that is none; and as psp.h has it. */
+MUST_CHECK bool machine_new(const struct machine_plan *plan, struct machine *out, struct err *err);
 static inline struct block *machine_block(const struct machine *machine)
 {
     return (struct block *)(void *)(machine->memory + BLOCK_PA);

@@ -1,24 +1,18 @@
-/* A virtual machine: memory, the first page tables, the processor as the shim finds it. */
-#include <elf.h>
+/* A virtual machine: memory, the image in it, the processor as the shim finds it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "host/kvm.h"
 #include "os/os.h"
 #include "base/banned.h"
 
-#define SHIM_SIZE_MAX ((size_t)1 << 20)
 #define CPUID_MAX 256
-#define ENTRY_PRESENT 1u
-#define ENTRY_WRITABLE 2u
-#define ENTRY_USER 4u
-#define ENTRY_HUGE 0x80u
-#define ENTRY_NX (1ull << 63)
 #define XCR0_X87_SSE_AVX 7u
 
 /* Bits of control registers (Intel SDM vol. 3, §2.5; AMD APM vol. 2, §3.1). */
@@ -31,7 +25,6 @@
 #define CR4_PAE (1u << 5)
 #define CR4_OSFXSR (1u << 9)
 #define CR4_OSXMMEXCPT (1u << 10)
-#define CR4_UMIP (1u << 11)
 #define CR4_FSGSBASE (1u << 16)
 #define CR4_OSXSAVE (1u << 18)
 #define CR4_SMEP (1u << 20)
@@ -46,125 +39,80 @@ static bool io_fail(struct err *err, const char *msg)
     return err_set(err, ERR_IO, msg, (uint64_t)errno);
 }
 
-/* ---- page tables ---- */
+/* ---- memory ---- */
 
-struct tables {
-    const struct machine *machine;
-    uint64_t next; /* guest-physical */
-    bool is_full;
-};
-
-static uint64_t *table_at(const struct tables *t, uint64_t pa)
+/* Launches a range: its bytes are in the machine's memory already. */
+static bool measure_range(struct machine *m, struct psp *psp, const struct image_range *range,
+                          struct err *err)
 {
-    return (uint64_t *)(void *)(t->machine->memory + pa);
-}
-
-static uint64_t *below(struct tables *t, uint64_t *entry)
-{
-    if ((*entry & ENTRY_PRESENT) == 0) {
-        if (t->next == TABLES_PA + (uint64_t)TABLES_INITIAL * PAGE_SIZE) {
-            t->is_full = true;
-            return entry; /* what is written is of no use any more */
-        }
-        *entry = t->next | ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER;
-        t->next += PAGE_SIZE;
+    for (size_t at = 0; at < range->bytes.size; at += PAGE_SIZE) {
+        if (!psp_launch_update(psp, range->type, range->gpa + at, m->memory + range->gpa + at, err))
+            return false;
     }
-    return table_at(t, *entry & 0x000ffffffffff000);
+    return true;
 }
 
-/* Maps [va, va + size) to pa, in pages of 2 MiB when huge. */
-static void map(struct tables *t, uint64_t va, uint64_t pa, uint64_t size, uint64_t bits, bool huge)
+static bool measure(struct machine *m, struct psp *psp, const struct image *image, struct err *err)
 {
-    uint64_t step = huge ? FRAME_SIZE : PAGE_SIZE;
+    struct snp_long_mode start;
+    uint8_t vmsa[SNP_PAGE_SIZE];
 
-    for (uint64_t at = 0; at < size; at += step) {
-        uint64_t *entry = &table_at(t, TABLES_PA)[(va + at) >> 39 & 511];
-        entry = &below(t, entry)[(va + at) >> 30 & 511];
-        entry = &below(t, entry)[(va + at) >> 21 & 511];
-        if (huge) {
-            *entry = (pa + at) | bits | ENTRY_HUGE | ENTRY_PRESENT;
-            continue;
-        }
-        below(t, entry)[(va + at) >> 12 & 511] = (pa + at) | bits | ENTRY_PRESENT;
+    psp_launch_start(psp, IMAGE_SNP_POLICY);
+    for (size_t i = 0; i < image->count; i++) {
+        if (!measure_range(m, psp, &image->ranges[i], err))
+            return false;
     }
+    image_start(image, &image_variants[0], &start);
+    snp_vmsa_write_long_mode(&start, vmsa);
+    return psp_launch_finish(psp, vmsa, NULL, NULL, err);
 }
 
-/* A segment of the shim: its rights are its header's; the lower half of addresses is ring 3's,
- * whose data ring 0 sees by an alias. */
-static void map_segment(struct tables *t, const Elf64_Phdr *p)
+static bool load(struct machine *m, const struct machine_plan *plan, struct bytes shim,
+                 struct bytes keep, struct arena *arena, uint64_t *entry, struct err *err)
 {
-    bool is_user = p->p_vaddr < KERNEL_VA;
-    uint64_t size = (p->p_memsz + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
-    uint64_t bits = ((p->p_flags & PF_W) != 0 ? ENTRY_WRITABLE : 0) |
-                    ((p->p_flags & PF_X) != 0 ? 0 : ENTRY_NX) | (is_user ? ENTRY_USER : 0);
+    struct image image;
 
-    map(t, p->p_vaddr, p->p_paddr, size, bits, false);
-    if (is_user && (p->p_flags & PF_W) != 0)
-        map(t, ALIAS_VA + p->p_paddr, p->p_paddr, size, ENTRY_WRITABLE | ENTRY_NX, false);
+    if (!image_compose(shim, keep, arena, &image, err))
+        return false;
+    for (size_t i = 0; i < image.count; i++)
+        memcpy(m->memory + image.ranges[i].gpa, image.ranges[i].bytes.data,
+               image.ranges[i].bytes.size);
+    machine_block(m)->memory_end = m->memory_size;
+    machine_block(m)->image_size = image.keep_size;
+    *entry = image.entry;
+    return plan->psp == NULL || measure(m, plan->psp, &image, err);
 }
 
-static bool make_tables(struct machine *m, const Elf64_Phdr *headers, size_t count, struct err *err)
+static bool map_file(int fd, struct bytes *out, struct err *err)
 {
-    struct tables t = {.machine = m, .next = TABLES_PA + PAGE_SIZE};
-    const uint64_t data = ENTRY_WRITABLE | ENTRY_NX;
+    struct stat st;
 
-    for (size_t i = 0; i < count; i++)
-        map_segment(&t, &headers[i]);
-    map(&t, ALIAS_VA + TABLES_PA, TABLES_PA, TABLES_SIZE, data, true);
-    map(&t, ALIAS_VA + BLOCK_PA, BLOCK_PA, BLOCK_SIZE, data, true);
-    map(&t, BLOCK_VA, BLOCK_PA, BLOCK_SIZE, data | ENTRY_USER, true);
-    map(&t, IMAGE_VA, IMAGE_PA, IMAGE_SIZE_MAX, ENTRY_NX | ENTRY_USER, true);
-    return !t.is_full ||
-           err_set(err, ERR_LIMIT, "the shim needs more page tables than", TABLES_INITIAL);
+    if (fstat(fd, &st) != 0)
+        return io_fail(err, "cannot read the keep's image");
+    if (st.st_size <= 0 || (uint64_t)st.st_size > IMAGE_SIZE_MAX)
+        return err_set(err, ERR_LIMIT, "the keep's image is empty or too large, in bytes",
+                       (uint64_t)st.st_size);
+    void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (map == MAP_FAILED)
+        return io_fail(err, "cannot map the keep's image");
+    *out = bytes_from(map, (size_t)st.st_size);
+    return true;
 }
 
-/* ---- images ---- */
-
-/* Puts the shim's segments into memory; *entry is where the processor begins. */
-static bool load_shim(struct machine *m, const char *path, uint64_t *entry, struct err *err)
+static bool load_files(struct machine *m, const struct machine_plan *plan, uint64_t *entry,
+                       struct err *err)
 {
+    struct bytes shim, keep = {.size = 0};
     struct arena arena;
-    struct bytes file = {.size = 0};
-    const Elf64_Phdr *headers = NULL;
-    Elf64_Ehdr e;
 
-    arena_init(&arena, arena_heap, 4 * SHIM_SIZE_MAX);
-    bool ok = os_read_file(path, SHIM_SIZE_MAX, &arena, &file, err);
-    if (ok && file.size >= sizeof e) {
-        memcpy(&e, file.data, sizeof e);
-        headers = (const Elf64_Phdr *)(const void *)(file.data + sizeof e);
-    }
-    ok = ok &&
-         ((headers != NULL && memcmp(e.e_ident, ELFMAG, SELFMAG) == 0 && e.e_phoff == sizeof e &&
-           e.e_phnum <= 16 && file.size >= sizeof e + e.e_phnum * sizeof *headers) ||
-          err_set(err, ERR_FORMAT, "this is no shim", ERR_NO_AT));
-    for (size_t i = 0; ok && i < e.e_phnum; i++) {
-        const Elf64_Phdr *p = &headers[i];
-        if (p->p_offset > file.size || p->p_filesz > file.size - p->p_offset ||
-            p->p_memsz < p->p_filesz || p->p_paddr < SHIM_PA || p->p_memsz > SHIM_SIZE_MAX ||
-            p->p_paddr > TABLES_PA - p->p_memsz)
-            ok = err_set(err, ERR_FORMAT, "a segment of the shim lies outside its place", i);
-        else
-            memcpy(m->memory + p->p_paddr, file.data + p->p_offset, p->p_filesz);
-    }
-    ok = ok && make_tables(m, headers, e.e_phnum, err);
-    if (ok)
-        *entry = e.e_entry;
+    arena_init(&arena, arena_heap, 4 * IMAGE_SHIM_MAX);
+    bool ok = os_read_file(plan->shim, IMAGE_SHIM_MAX, &arena, &shim, err) &&
+              map_file(plan->keep, &keep, err) &&
+              load(m, plan, shim, keep, &arena, entry, err);
+    if (keep.size != 0)
+        (void)munmap((void *)(uintptr_t)keep.data, keep.size);
     arena_done(&arena);
     return ok;
-}
-
-static bool load_image(struct machine *m, int image, struct err *err)
-{
-    size_t got;
-
-    if (!os_read_exactly(image, m->memory + IMAGE_PA, IMAGE_SIZE_MAX, &got, err))
-        return false;
-    if (got == IMAGE_SIZE_MAX)
-        return err_set(err, ERR_LIMIT, "the keep's image is larger than, in bytes", IMAGE_SIZE_MAX);
-    machine_block(m)->memory_end = m->memory_size;
-    machine_block(m)->image_size = got;
-    return true;
 }
 
 /* ---- the processor ---- */
@@ -204,10 +152,10 @@ static bool has_feature(unsigned leaf, unsigned bit_of_ebx)
     return (b >> bit_of_ebx & 1) != 0;
 }
 
-static bool set_registers(struct machine *m, uint64_t entry, struct err *err)
+static bool set_registers(struct machine *m, uint64_t entry, uint64_t mode, struct err *err)
 {
     struct kvm_xcrs xcrs = {.nr_xcrs = 1, .xcrs = {{.xcr = 0, .value = XCR0_X87_SSE_AVX}}};
-    struct kvm_regs regs = {.rip = entry, .rflags = 2};
+    struct kvm_regs regs = {.rip = entry, .rsi = mode, .rflags = 2};
     struct kvm_sregs s;
 
     if (ioctl(m->vcpu, KVM_GET_SREGS, &s) != 0)
@@ -275,15 +223,13 @@ static bool open_vcpu(struct machine *m, struct err *err)
     return true;
 }
 
-bool machine_new(const char *shim, int image, size_t memory_size, struct machine *out,
-                 struct err *err)
+bool machine_new(const struct machine_plan *plan, struct machine *out, struct err *err)
 {
-    uint64_t entry;
+    uint64_t entry, mode = plan->psp != NULL ? MODE_SIMULATED : MODE_KVM;
 
-    *out = (struct machine){.memory_size = memory_size};
-    bool ok = open_vm(out, err) && load_shim(out, shim, &entry, err) &&
-              load_image(out, image, err) && open_vcpu(out, err) && set_cpuid(out, err) &&
-              set_registers(out, entry, err);
+    *out = (struct machine){.memory_size = plan->memory_size};
+    bool ok = open_vm(out, err) && load_files(out, plan, &entry, err) && open_vcpu(out, err) &&
+              set_cpuid(out, err) && set_registers(out, entry, mode, err);
     if (ok) { /* the processor has what it needs of them */
         (void)close(out->vm);
         (void)close(out->kvm);

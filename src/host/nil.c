@@ -52,7 +52,7 @@ static bool nil_run(const struct host_request *request, struct host_result *out,
     if (request->insecure_no_sandbox)
         log_warn("the keep runs without a sandbox: its workload can do what you can");
     nil_filter_prepare(IMAGE_FD);
-    return child_run(request, become_keep, !request->insecure_no_sandbox, out, err);
+    return child_run(request, become_keep, !request->insecure_no_sandbox, bytes_of(""), out, err);
 }
 
 static bool nil_is_available(const char **why)

@@ -178,7 +178,18 @@ static int64_t notified_log(const struct notification *n)
     return result == 0 ? serve_log(args[0], bytes_from(text, (size_t)args[2])) : result;
 }
 
-static int64_t notified_attest(const struct notification *n)
+static int64_t serve_attest(const struct supervisor *s, const uint8_t data[KEEP_REPORT_DATA_SIZE],
+                            uint8_t *out, size_t space)
+{
+    if (s->endorsements.size == 0)
+        return platform_attest(data, out, space);
+    if (s->endorsements.size > space)
+        return -EMSGSIZE;
+    memcpy(out, s->endorsements.data, s->endorsements.size);
+    return (int64_t)s->endorsements.size;
+}
+
+static int64_t notified_attest(const struct supervisor *s, const struct notification *n)
 {
     const uint64_t *args = (const uint64_t *)(const void *)n->request->data.args;
     static uint8_t evidence[KEEP_MESSAGE_MAX];
@@ -188,8 +199,8 @@ static int64_t notified_attest(const struct notification *n)
         return -EINVAL;
     int64_t result = copy_in(n, args[0], data, sizeof data);
     if (result == 0)
-        result = platform_attest(data, evidence,
-                                 args[3] < sizeof evidence ? (size_t)args[3] : sizeof evidence);
+        result = serve_attest(s, data, evidence,
+                              args[3] < sizeof evidence ? (size_t)args[3] : sizeof evidence);
     if (result <= 0)
         return result;
     int64_t copied = copy_out(n, args[2], evidence, (size_t)result);
@@ -209,13 +220,15 @@ static int64_t serve_notification(const struct supervisor *s, const struct notif
 {
     switch (n->request->data.nr) {
     case KEEP_CALL_ATTEST:
-        return notified_attest(n);
+        return notified_attest(s, n);
     case KEEP_CALL_PHASE:
         return serve_phase(s, n->request->data.args[0]);
     case KEEP_CALL_RESOLVE:
         return notified_resolve(n);
     case KEEP_CALL_LOG:
         return notified_log(n);
+    case KEEP_CALL_PLATFORM_KEY: /* of shims alone: to be asked is no fault */
+        return -ENOSYS;
     default:
         supervisor_log_refused((uint32_t)n->request->data.nr);
         return -ENOSYS;
@@ -306,14 +319,16 @@ static int64_t serve_message(const struct supervisor *s, const struct keep_reque
     case KEEP_CALL_ATTEST:
         if (body.size != KEEP_REPORT_DATA_SIZE)
             return -EINVAL;
-        return platform_attest(
-            body.data, out, request->space < KEEP_MESSAGE_MAX ? request->space : KEEP_MESSAGE_MAX);
+        return serve_attest(
+            s, body.data, out, request->space < KEEP_MESSAGE_MAX ? request->space : KEEP_MESSAGE_MAX);
     case KEEP_CALL_PHASE:
         return serve_phase(s, request->value);
     case KEEP_CALL_RESOLVE:
         return message_resolve(request, body, out);
     case KEEP_CALL_LOG:
         return serve_log(request->value, body);
+    case KEEP_CALL_PLATFORM_KEY:
+        return -ENOSYS;
     default:
         supervisor_log_refused(request->number);
         return -ENOSYS;

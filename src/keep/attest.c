@@ -103,7 +103,7 @@ static bool make_request(struct attestation *a, struct bytes nonce, struct bytes
     identity_claims_write(&claims, a->claims);
     if (!writer_done(&claims, &claims_der, err) ||
         !identity_bind(a->spki, claims_der, nonce, data, err) ||
-        !call_attest(data, &a->arena, &found, err))
+        !processor_evidence(data, &a->arena, &found, err))
         return false;
     write_evidence(&evidence, &found);
     return writer_done(&evidence, &content, err) &&

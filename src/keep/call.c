@@ -105,6 +105,19 @@ bool call_attest(const uint8_t data[KEEP_REPORT_DATA_SIZE], struct arena *arena,
     return keep_evidence_parse(bytes_from(evidence, (size_t)result), out, err);
 }
 
+bool call_platform_key(struct keep_platform_key *out)
+{
+    /* a shim answers it as a call, or nobody does; never the host, by a message */
+    return syscall(KEEP_CALL_PLATFORM_KEY, out, sizeof *out) == (long)sizeof *out;
+}
+
+int64_t call_guest_request(const uint8_t page[KEEP_GUEST_PAGE], uint8_t *out)
+{
+    long result = syscall(KEEP_CALL_GUEST_REQUEST, page, KEEP_GUEST_PAGE, out, KEEP_GUEST_SPACE);
+
+    return result < 0 ? -errno : result;
+}
+
 enum vfs_error call_resolve(void *context, struct bytes name, struct net_address *out,
                             size_t *count)
 {

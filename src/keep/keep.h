@@ -49,6 +49,22 @@ MUST_CHECK bool call_attest(const uint8_t data[KEEP_REPORT_DATA_SIZE], struct ar
                             struct keep_evidence *out, struct err *err);
 enum vfs_error call_resolve(void *context, struct bytes name, struct net_address *out,
                             size_t *count);
+/* The key to the security processor, which the shim gives once. False: there is none. */
+bool call_platform_key(struct keep_platform_key *out);
+/* Hands it a sealed page; `out` has KEEP_GUEST_SPACE bytes. The call's result. */
+int64_t call_guest_request(const uint8_t page[KEEP_GUEST_PAGE], uint8_t *out);
+
+/* ---- processor.c: the security processor of SEV-SNP; absent where there is no OpenSSL ---- */
+
+/* Takes its key from the shim, if there is one; before any workload exists. */
+void processor_open(void);
+/* Wipes the key: no more evidence. */
+void processor_close(void);
+/* Evidence about 64 bytes: the report from the processor itself where there is one, what else
+ * belongs to it from the host, whom nobody has to believe. Ends the keep when it is not the
+ * processor that answers. As call_attest. */
+MUST_CHECK bool processor_evidence(const uint8_t data[KEEP_REPORT_DATA_SIZE], struct arena *arena,
+                                   struct keep_evidence *out, struct err *err);
 
 /* ---- platform.c: the world, as far as the host lets it be seen ---- */
 

@@ -85,6 +85,7 @@ bool self_new(const struct boot *boot, struct self **out, struct err *err)
     arena_init(&self->arena, arena_heap, MEMORY_MAX);
     self->renew_at = INT64_MAX;
     self->renew_due = deadline_never();
+    processor_open();
     *out = self;
     return true;
 }
@@ -93,6 +94,7 @@ void self_free(struct self *self)
 {
     if (self == NULL)
         return;
+    processor_close();
     client_close(&self->list_client);
     arena_done(&self->list_arena);
     attestation_done(&self->renewal);

@@ -111,8 +111,8 @@ bool keep_evidence_parse(struct bytes in, struct keep_evidence *out, struct err 
         if (!take((enum keep_evidence_kind)kind, body, &e, err))
             return false;
     }
-    if (e.technology == 0 || e.report.size == 0)
-        return err_set(err, ERR_FORMAT, "evidence: no technology or no report", ERR_NO_AT);
+    if (e.technology == 0)
+        return err_set(err, ERR_FORMAT, "evidence: no technology", ERR_NO_AT);
     *out = e;
     return true;
 }

@@ -57,6 +57,12 @@ bool call_fits(const struct call *call, const uint64_t args[6]);
  *                                         returns how many bytes; ENOENT when there is none
  *   log(level, text, size)                one line for the operator; enum log_level
  *   phase(number)                         how far the keep has come; enum keep_phase
+ *   platform_key(out, size)               struct keep_platform_key, of SEV-SNP: once, EPERM after;
+ *                                         from the shim, never the host. ENOSYS elsewhere
+ *   guest_request(page, size, out, size)  a message to the security processor, sealed with that key;
+ *                                         KEEP_GUEST_PAGE bytes there, KEEP_GUEST_SPACE back: its
+ *                                         answer, then a table of certificates. EBUSY: once more,
+ *                                         with the same bytes; EIO; ENOSYS elsewhere
  * A negative result is an errno: EINVAL a bad name or level, EMSGSIZE too long a text, EFAULT a
  * pointer to nowhere. Where a call gives ENOSYS and is not answered, the keep sends it as a message
  * over the boot socket (descriptor BOOT_SOCKET): a struct keep_request with `size` bytes behind it,
@@ -72,8 +78,19 @@ enum keep_call_number {
     KEEP_CALL_ATTEST = 0xEA00,
     KEEP_CALL_RESOLVE,
     KEEP_CALL_LOG,
-    KEEP_CALL_PHASE
+    KEEP_CALL_PHASE,
+    KEEP_CALL_PLATFORM_KEY,
+    KEEP_CALL_GUEST_REQUEST
 };
+
+struct keep_platform_key {
+    uint8_t key[32];   /* VMPCK0 */
+    uint64_t sequence; /* of the last message with it */
+};
+_Static_assert(sizeof(struct keep_platform_key) == 40, "crosses a boundary");
+
+#define KEEP_GUEST_PAGE 4096u
+#define KEEP_GUEST_SPACE (KEEP_GUEST_PAGE + 16384u)
 
 /* What a keep has done, in this order; those that a keep has no need of are left out. The loader
  * takes the times, so they are its own. */

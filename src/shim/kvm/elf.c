@@ -87,6 +87,7 @@ static void map_segment(const Elf64_Phdr *p, uint64_t base)
         proxy_panic("no memory for the exec layer", more);
     must(kernel_request(KERNEL_MAP, base + from + size, frames, more, prot),
          "no room for the exec layer");
+    memory_clean(base + from + size, more);
 }
 
 static uint64_t push(uint64_t *stack, uint64_t value)

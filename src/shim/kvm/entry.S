@@ -3,12 +3,15 @@
 
     .section .ktext, "ax"
 
-/* The machine starts here: ring 0, long mode, the loader's page tables, interrupts off. */
+/* The machine starts here: ring 0, long mode, page tables of the image, interrupts off. RSI says
+   which machine it is (layout.h). */
     .globl shim_start
 shim_start:
     leaq kernel_stack_end(%rip), %rsp
     cld
+    movq %rsi, %rdi
     call kernel_init
+    movq %rax, %rdi
     pushq $USER_DS
     pushq $user_stack_end
     pushq $2
@@ -57,6 +60,8 @@ page_fault:
     cmpq $syscall_entry, 8(%rsp)
     jne fault_with_error
     testb $4, (%rsp)
+    jz fault_with_error
+    testb $3, 16(%rsp)      /* one that the host injects has any error code, but not another CS */
     jz fault_with_error
     addq $8, %rsp
     jmp syscall_common
@@ -133,7 +138,7 @@ per_cpu:
 user_start:
     cld
     xorl %ebp, %ebp
-    call user_init          /* gives the exec layer's entry in RAX, its stack in RDX */
+    call user_init          /* takes the mode in RDI; gives the exec layer's entry in RAX, its stack in RDX */
     movq %rdx, %rsp
     movq %rax, %rcx
     xorl %edx, %edx

@@ -1,14 +1,14 @@
 /* Ring 0: descriptors, page tables, faults. Its callers are in ring 3 and are checked all the same:
  * no mapping can be both writable and executable, nothing but frames of the pool and the image can
  * be mapped, nothing outside the user's half changed. It must be short: see layout.h. */
-#include "shim/kvm/shim.h"
+#include "shim/kvm/kernel.h"
 
 #define ENTRY_PRESENT 1ull
 #define ENTRY_WRITABLE 2ull
 #define ENTRY_USER 4ull
 #define ENTRY_HUGE 0x80ull
 #define ENTRY_NX (1ull << 63)
-#define ENTRY_ADDRESS 0x000ffffffffff000ull
+#define ENTRY_ADDRESS 0x0007fffffffff000ull /* without the C-bit */
 
 #define MSR_STAR 0xc0000081
 #define MSR_LSTAR 0xc0000082
@@ -45,13 +45,13 @@ extern uint8_t user_data_va[], user_data_pa[];
 extern uint8_t kernel_stack_guard[], user_stack_guard[], user_fault_stack_guard[];
 
 /* For entry.S alone. */
-void kernel_init(void);
+uint64_t kernel_init(uint64_t started_as);
 int64_t kernel_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, int64_t number);
 void kernel_fault(struct frame *frame);
 
 static struct gate idt[32];
 static struct tss tss = {.bitmap_at = offsetof(struct tss, bitmap),
-                         .bitmap = {0xff, 0xff, 0xfc, 0xff}}; /* PORT_CALL and PORT_PANIC */
+                         .bitmap = {0xff, 0xff, 0xf8, 0xff}}; /* the ports of layout.h */
 static uint64_t gdt[7] = {0, 0x00af9b000000ffff,              /* kernel code */
                           0x00cf93000000ffff,                 /* kernel data */
                           0x00cff3000000ffff,                 /* user data */
@@ -59,16 +59,48 @@ static uint64_t gdt[7] = {0, 0x00af9b000000ffff,              /* kernel code */
 static uint64_t tables_next = TABLES_PA + TABLES_INITIAL * PAGE_SIZE;
 static uint64_t tables_free; /* the first of those that are free again; its first entry: the next */
 static bool is_sealed;
+static uint64_t mode;                   /* MODE_KVM, … */
+static uint64_t c_bit;                  /* of the entries for private memory */
+static uint64_t pool_accepted = POOL_PA; /* on SEV-SNP: what lies before this is ours */
 static uint8_t fault_stack[4096] __attribute__((aligned(16)));
-
-static void write_msr(uint32_t msr, uint64_t value)
-{
-    __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
-}
 
 static uint64_t *table_at(uint64_t pa)
 {
-    return (uint64_t *)(ALIAS_VA + pa);
+    return cpu_alias(pa);
+}
+
+/* ---- the end ---- */
+
+static const char *probing; /* what a fault means meanwhile */
+
+_Noreturn static void panic(const struct frame *frame, uint64_t address, bool is_ring0,
+                            const char *why)
+{
+    volatile struct panic *p = cpu_alias(BLOCK_PA + sizeof(struct block));
+    unsigned i = 0;
+
+    if (frame != 0) {
+        p->vector = frame->vector;
+        p->error = frame->error;
+        p->rip = frame->rip;
+        p->rsp = frame->rsp;
+    }
+    p->address = address;
+    p->is_ring0 = is_ring0;
+    for (; why[i] != 0 && i < sizeof p->text - 1; i++)
+        p->text[i] = why[i];
+    p->text[i] = 0;
+    for (;;) {
+        if (mode == MODE_SNP)
+            ghcb_leave(PORT_PANIC);
+        else
+            __asm__ volatile("outb %%al, %0" : : "N"(PORT_PANIC), "a"(0) : "memory");
+    }
+}
+
+_Noreturn void kernel_panic(const char *why)
+{
+    panic(0, 0, true, why);
 }
 
 /* ---- page tables ---- */
@@ -83,10 +115,13 @@ static uint64_t new_table(void)
         return pa;
     }
     pa = tables_next;
-    if (pa == TABLES_PA + TABLES_SIZE)
+    if (pa == TABLES_PA + TABLES_SIZE || (mode == MODE_SNP && !ghcb_accept_page(pa)))
         return 0;
     tables_next += PAGE_SIZE;
-    return pa; /* zero from the start */
+    /* zero from the start, but where it was just given */
+    for (unsigned i = 0; mode == MODE_SNP && i < 512; i++)
+        table_at(pa)[i] = 0;
+    return pa;
 }
 
 /* The table below an entry, made when there is none; 0: there is no room, or a huge page. */
@@ -96,7 +131,7 @@ static uint64_t *below(uint64_t *entry)
         uint64_t pa = new_table();
         if (pa == 0)
             return 0;
-        *entry = pa | ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER;
+        *entry = pa | c_bit | ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER;
     }
     return (*entry & ENTRY_HUGE) != 0 ? 0 : table_at(*entry & ENTRY_ADDRESS);
 }
@@ -104,7 +139,7 @@ static uint64_t *below(uint64_t *entry)
 /* The entry of the second level (2 MiB) for an address. */
 static uint64_t *frame_entry(uint64_t va)
 {
-    uint64_t *level = table_at(TABLES_PA);
+    uint64_t *level = table_at(mode == MODE_SNP ? TABLES_SNP_PA : TABLES_PA);
 
     level = below(&level[va >> 39 & 511]);
     if (level != 0)
@@ -139,7 +174,7 @@ static void free_table(uint64_t *entry)
 
 static uint64_t bits_of(uint64_t prot)
 {
-    uint64_t bits = prot != 0 ? ENTRY_PRESENT | ENTRY_USER : 0;
+    uint64_t bits = prot != 0 ? c_bit | ENTRY_PRESENT | ENTRY_USER : 0;
 
     if ((prot & 2) != 0)
         bits |= ENTRY_WRITABLE;
@@ -156,8 +191,19 @@ static bool split(uint64_t *entry)
     uint64_t *table = table_at(pa);
     for (uint64_t i = 0; i < 512; i++)
         table[i] = (old & ~ENTRY_HUGE) + i * PAGE_SIZE;
-    *entry = pa | ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER;
+    *entry = pa | c_bit | ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER;
     return true;
+}
+
+void *kernel_scratch(uint64_t pa)
+{
+    uint64_t *entry = frame_entry(SCRATCH_VA);
+
+    if (entry == 0)
+        return 0;
+    *entry = pa | c_bit | ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_NX | ENTRY_HUGE;
+    forget(SCRATCH_VA);
+    return (void *)SCRATCH_VA;
 }
 
 static bool is_user(uint64_t va, uint64_t size)
@@ -220,6 +266,17 @@ static bool change(enum change what, uint64_t va, uint64_t pa, uint64_t size, ui
     return true;
 }
 
+/* On SEV-SNP memory is taken when it is first mapped, in order, each frame once. */
+static bool accept(uint64_t end)
+{
+    while (mode == MODE_SNP && pool_accepted < end) {
+        if (!ghcb_accept_frame(pool_accepted))
+            kernel_panic("the host has not given the memory that it should");
+        pool_accepted += FRAME_SIZE;
+    }
+    return true;
+}
+
 /* Physical memory that ring 3 may have: the pool; and, until the exec layer runs, the image, which
  * alone may be code, as long as it is not writable. */
 static bool may_map(uint64_t pa, uint64_t size, uint64_t prot)
@@ -230,9 +287,9 @@ static bool may_map(uint64_t pa, uint64_t size, uint64_t prot)
 
     if ((pa & (PAGE_SIZE - 1)) != 0 || (prot & ~(uint64_t)(PROT_BITS | PROT_CODE)) != 0)
         return false;
-    if (is_sealed)
-        return in_pool && (prot & PROT_CODE) == 0;
-    return (prot & PROT_CODE) != 0 ? in_image && (prot & 2) == 0 : in_image || in_pool;
+    if (in_pool)
+        return (prot & PROT_CODE) == 0 && accept(pa + size);
+    return in_image && !is_sealed && (prot & (PROT_CODE | 2)) != (PROT_CODE | 2);
 }
 
 int64_t kernel_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, int64_t number)
@@ -250,12 +307,26 @@ int64_t kernel_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, int64_t numb
     case KERNEL_SEAL:
         is_sealed = true;
         return 0;
+    case KERNEL_LEAVE:
+        if (mode != MODE_SNP || (a != PORT_CALL && a != PORT_PANIC))
+            return -1;
+        ghcb_leave(a);
+        return 0;
+    case KERNEL_GUEST:
+        return mode == MODE_SNP ? ghcb_guest_request() : -1;
     default:
         return -1;
     }
 }
 
 /* ---- the beginning ---- */
+
+/* Those that can come where ring 0 still has ring 3's stack: the host may inject them at any time
+ * (NMI, double fault, machine check, #HV, #VC). */
+static bool has_own_stack(unsigned vector)
+{
+    return vector == 2 || vector == 8 || vector == 18 || vector == 28 || vector == 29;
+}
 
 /* A page that the loader has mapped is so no more. */
 static void take_page(uint64_t va)
@@ -267,7 +338,24 @@ static void take_page(uint64_t va)
     forget(va);
 }
 
-void kernel_init(void)
+/* Which machine this is; the end when it is not what it was started as. */
+static void set_mode(uint64_t started_as)
+{
+    static const char no_snp[] = "this is no machine with SEV-SNP";
+
+    if (started_as != MODE_KVM && started_as != MODE_SIMULATED && started_as != MODE_SNP)
+        kernel_panic("the shim was started in a way that it does not know");
+    if (started_as != MODE_SNP)
+        return;
+    probing = no_snp; /* where the MSR is not there */
+    bool ok = ghcb_start();
+    probing = 0;
+    if (!ok)
+        kernel_panic(no_snp);
+    mode = MODE_SNP;
+}
+
+uint64_t kernel_init(uint64_t started_as)
 {
     uint64_t at = (uint64_t)&tss;
     struct descriptor of_gdt = {sizeof gdt - 1, (uint64_t)gdt},
@@ -280,43 +368,30 @@ void kernel_init(void)
     for (unsigned i = 0; i < 32; i++)
         idt[i] = (struct gate){.low = (uint16_t)vectors[i],
                                .selector = KERNEL_CS,
-                               .stack = i == 8 ? 1 : 0,
+                               .stack = has_own_stack(i) ? 1 : 0,
                                .type = 0x8e,
                                .middle = (uint16_t)(vectors[i] >> 16),
                                .high = (uint32_t)(vectors[i] >> 32)};
     __asm__ volatile("lgdt %0" : : "m"(of_gdt));
     __asm__ volatile("lidt %0" : : "m"(of_idt));
     __asm__ volatile("ltr %w0" : : "r"(TSS_SELECTOR));
-    write_msr(MSR_STAR, (uint64_t)KERNEL_CS << 32 | (uint64_t)KERNEL_DS << 48);
-    write_msr(MSR_LSTAR, (uint64_t)syscall_entry);
-    write_msr(MSR_SFMASK, 0x47700); /* traps, interrupts, direction, nested, alignment */
-    write_msr(MSR_KERNEL_GS, (uint64_t)per_cpu);
+    c_bit = started_as == MODE_SNP ? 1ull << C_BIT : 0;
+    set_mode(started_as);
+    cpu_write_msr(MSR_STAR, (uint64_t)KERNEL_CS << 32 | (uint64_t)KERNEL_DS << 48);
+    cpu_write_msr(MSR_LSTAR, (uint64_t)syscall_entry);
+    cpu_write_msr(MSR_SFMASK, 0x47700); /* traps, interrupts, direction, nested, alignment */
+    cpu_write_msr(MSR_KERNEL_GS, (uint64_t)per_cpu);
     take_page((uint64_t)kernel_stack_guard);
     take_page((uint64_t)user_stack_guard);
     take_page((uint64_t)user_fault_stack_guard);
+    return started_as;
 }
 
 /* ---- faults ---- */
 
 static void *alias_of(void *user_data)
 {
-    return (void *)(ALIAS_VA + (uint64_t)user_data_pa +
-                    ((uint64_t)user_data - (uint64_t)user_data_va));
-}
-
-_Noreturn static void panic(const struct frame *frame, uint64_t address, bool is_ring0)
-{
-    volatile struct panic *p = (struct panic *)(ALIAS_VA + BLOCK_PA + sizeof(struct block));
-
-    p->vector = frame->vector;
-    p->error = frame->error;
-    p->rip = frame->rip;
-    p->rsp = frame->rsp;
-    p->address = address;
-    p->is_ring0 = is_ring0;
-    p->text[0] = 0;
-    for (;;)
-        __asm__ volatile("outb %%al, %0" : : "N"(PORT_PANIC), "a"(0) : "memory");
+    return cpu_alias((uint64_t)user_data_pa + ((uint64_t)user_data - (uint64_t)user_data_va));
 }
 
 /* A fault of ring 3 goes to the user half; one of our own, or of the user half while it deals with
@@ -328,7 +403,7 @@ void kernel_fault(struct frame *frame)
 
     __asm__ volatile("movq %%cr2, %0" : "=r"(address));
     if ((frame->cs & 3) == 0 || record->is_busy)
-        panic(frame, address, (frame->cs & 3) == 0);
+        panic(frame, address, (frame->cs & 3) == 0, probing != 0 ? probing : "");
     *record = (struct fault){.vector = frame->vector,
                              .error = frame->error,
                              .rip = frame->rip,

@@ -8,20 +8,23 @@
 #define EINVAL 22
 #define GREGS_AT 40 /* in a ucontext: flags, link, stack before them */
 
-void user_resume(const uint64_t *gregs);
-
 struct start {
     uint64_t entry, stack;
 };
 
+uint64_t user_mode;
+
 /* In RAX and RDX. */
-struct start user_init(void);
-struct start user_init(void)
+struct start user_init(uint64_t mode);
+struct start user_init(uint64_t mode)
 {
     volatile struct block *b = block();
     uint64_t memory_end = b->memory_end, image_size = b->image_size;
     struct start start;
 
+    user_mode = mode;
+    if (mode != MODE_KVM)
+        guest_check();
     if (!memory_init(memory_end))
         proxy_panic("the machine has too little memory", memory_end);
     elf_start(image_size, &start.entry, &start.stack);
@@ -80,9 +83,12 @@ int64_t user_call(uint64_t number, const uint64_t args[6])
         /* the stack as it was: entry.S has pushed seven words below the red zone */
         signal_done((uint64_t)args + 56 + 128);
         user_resume((const uint64_t *)((uint64_t)args + 56 + 128 + GREGS_AT));
-        return 0;
     case __NR_sigaltstack:
         return signal_stack((const uint64_t *)args[0], (uint64_t *)args[1]);
+    case KEEP_CALL_PLATFORM_KEY:
+        return guest_key((struct keep_platform_key *)args[0], args[1]);
+    case KEEP_CALL_GUEST_REQUEST:
+        return guest_request(args);
     case __NR_getrandom:
         return random_bytes((uint8_t *)args[0], args[1]);
     default:

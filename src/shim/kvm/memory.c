@@ -15,7 +15,7 @@
 #define FOREIGN 2u  /* the exec layer's image: its pages are not frames */
 #define FIRST 3u    /* + the frame's number */
 
-/* In the first frames of the pool: they are zero from the start. */
+/* In the first frames of the pool. */
 struct books {
     uint32_t blocks[BLOCKS];
     uint32_t free_frames[FRAMES]; /* used before, to be zeroed */
@@ -56,6 +56,17 @@ static uint64_t address_of(uint32_t block_number)
     return base + (uint64_t)block_number * FRAME_SIZE;
 }
 
+static void zero(uint64_t address, uint64_t size)
+{
+    __asm__ volatile("rep stosq" : "+D"(address), "+c"((uint64_t){size / 8}) : "a"(0) : "memory");
+}
+
+void memory_clean(uint64_t address, uint64_t size)
+{
+    if (user_mode == MODE_SNP)
+        zero(address, size);
+}
+
 bool memory_init(uint64_t memory_end)
 {
     if (memory_end > MEMORY_END || memory_end < POOL_PA + (BOOKS_FRAMES + 8) * FRAME_SIZE)
@@ -63,6 +74,7 @@ bool memory_init(uint64_t memory_end)
     frame_end = (uint32_t)MIN((memory_end - POOL_PA) / FRAME_SIZE, FRAMES);
     if (kernel_request(KERNEL_MAP, BOOKS_VA, POOL_PA, BOOKS_FRAMES * FRAME_SIZE, PROT_BITS) != 0)
         return false;
+    memory_clean(BOOKS_VA, BOOKS_FRAMES * FRAME_SIZE);
     frame_next = BOOKS_FRAMES;
     /* between 32 and 96 TiB, where nothing else lies */
     base = 0x200000000000 + (memory_random() & 0x3fffffff) * 0x10000;
@@ -71,16 +83,11 @@ bool memory_init(uint64_t memory_end)
     return true;
 }
 
-static void zero(uint64_t address, uint64_t size)
-{
-    __asm__ volatile("rep stosq" : "+D"(address), "+c"((uint64_t){size / 8}) : "a"(0) : "memory");
-}
-
 /* A frame mapped at a block, and zero. */
 static bool back(uint32_t number, uint64_t prot)
 {
     struct books *b = books();
-    bool is_used = b->free_count != 0;
+    bool is_used = b->free_count != 0, is_clean = !is_used && user_mode != MODE_SNP;
     uint32_t frame;
 
     if (is_used)
@@ -90,12 +97,12 @@ static bool back(uint32_t number, uint64_t prot)
     else
         return false;
     uint64_t va = address_of(number), pa = POOL_PA + (uint64_t)frame * FRAME_SIZE;
-    if (kernel_request(KERNEL_MAP, va, pa, FRAME_SIZE, is_used ? PROT_BITS : prot) != 0) {
+    if (kernel_request(KERNEL_MAP, va, pa, FRAME_SIZE, is_clean ? prot : PROT_BITS) != 0) {
         b->free_frames[b->free_count++] = frame;
         return false;
     }
     b->blocks[number] = FIRST + frame;
-    if (!is_used)
+    if (is_clean)
         return true;
     zero(va, FRAME_SIZE);
     return prot == PROT_BITS || kernel_request(KERNEL_PROTECT, va, FRAME_SIZE, prot, 0) == 0;

@@ -41,13 +41,20 @@ _Noreturn void proxy_panic(const char *why, uint64_t number)
         ((volatile char *)p->text)[i] = why[i];
     ((volatile char *)p->text)[i] = '\0';
     *(volatile uint64_t *)&p->error = number;
-    for (;;)
-        __asm__ volatile("outb %%al, %0" : : "N"(PORT_PANIC), "a"(0) : "memory");
+    for (;;) {
+        if (user_mode == MODE_SNP)
+            (void)kernel_request(KERNEL_LEAVE, PORT_PANIC, 0, 0, 0);
+        else
+            __asm__ volatile("outb %%al, %0" : : "N"(PORT_PANIC), "a"(0) : "memory");
+    }
 }
 
 static void leave(void)
 {
-    __asm__ volatile("outb %%al, %0" : : "N"(PORT_CALL), "a"(0) : "memory");
+    if (user_mode == MODE_SNP)
+        (void)kernel_request(KERNEL_LEAVE, PORT_CALL, 0, 0, 0);
+    else
+        __asm__ volatile("outb %%al, %0" : : "N"(PORT_CALL), "a"(0) : "memory");
 }
 
 /* The bytes of an argument's memory, as the table has it; for what is read and written at once. */

@@ -18,7 +18,7 @@ struct block {
     uint8_t data[];
 };
 _Static_assert(sizeof(struct block) == 4096, "crosses a boundary");
-#define BLOCK_DATA_SIZE (BLOCK_SIZE - sizeof(struct block))
+#define BLOCK_DATA_SIZE (CERTS_PA - BLOCK_PA - sizeof(struct block))
 
 /* At `data` of a panic. */
 struct panic {

@@ -8,6 +8,11 @@
 
 #define SIGNALS 65
 
+/* #VC (AMD APM volume 2, §15.35.5), whose error code is the reason of the exit. */
+#define VECTOR_VC 29
+#define EXIT_CPUID 0x72
+#define OPCODE_CPUID 0xa20f
+
 struct fault user_fault_record;
 
 static struct kernel_action actions[SIGNALS];
@@ -97,6 +102,19 @@ _Noreturn static void report(const struct fault *f)
     proxy_panic(name != 0 ? name : "a fault", f->error);
 }
 
+/* On SEV-SNP: what the instruction should have done, then on behind it (two bytes). */
+_Noreturn static void answer_cpuid(const struct saved *r, const struct fault *f)
+{
+    struct cpuid_answer a =
+        cpuid_look_up((const void *)CPUID_VA, (uint32_t)r->rax, (uint32_t)r->rcx);
+    const uint64_t gregs[] = {r->r8,  r->r9,  r->r10, r->r11, r->r12, r->r13, r->r14,  r->r15,
+                              r->rdi, r->rsi, r->rbp, a.ebx,  a.edx,  a.eax,  a.ecx,   f->rsp,
+                              f->rip + 2, f->rflags};
+
+    user_fault_record.is_busy = 0;
+    user_resume(gregs);
+}
+
 struct resume *user_signal(const struct saved *r);
 struct resume *user_signal(const struct saved *r)
 {
@@ -109,6 +127,9 @@ struct resume *user_signal(const struct saved *r)
     const struct kernel_action *action = &actions[number];
     uint64_t bit = 1ull << (number - 1);
 
+    if (user_mode == MODE_SNP && f.vector == VECTOR_VC && f.error == EXIT_CPUID &&
+        *(const uint16_t *)f.rip == OPCODE_CPUID)
+        answer_cpuid(r, &f);
     if (action->handler <= 1 || (mask & bit) != 0)
         report(&f);
     uint64_t stack = f.rsp - 128;

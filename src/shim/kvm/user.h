@@ -10,8 +10,14 @@ static inline struct block *block(void)
     return (struct block *)BLOCK_VA;
 }
 
-/* Ring 0: 0, or -1. */
+/* How the machine was started: MODE_KVM, … */
+extern uint64_t user_mode;
+
+/* Ring 0: 0, or -1; of KERNEL_GUEST what it says. */
 int64_t kernel_request(int64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+
+/* Goes on at registers in the order of ucontext's gregs. */
+_Noreturn void user_resume(const uint64_t *gregs);
 
 /* ---- memory.c ---- */
 
@@ -31,6 +37,9 @@ uint64_t memory_place(uint64_t size);
  * are none. */
 uint64_t memory_frames(uint64_t size);
 
+/* Zeroes memory that was never used, where it is not zero from the start. */
+void memory_clean(uint64_t address, uint64_t size);
+
 /* ---- elf.c ---- */
 
 /* Maps the exec layer's file, whose size is the loader's word, at a random base, and builds its
@@ -49,7 +58,31 @@ int64_t signal_stack(const uint64_t in[3], uint64_t out[3]);
 /* A handler has returned, to a context of ours. */
 void signal_done(uint64_t context);
 
+/* ---- cpuid.c ---- */
+
+struct cpuid_answer {
+    uint32_t eax, ebx, ecx, edx;
+};
+
+/* What a CPUID page answers; zeros for what it does not have. It has been checked. */
+struct cpuid_answer cpuid_look_up(const void *page, uint32_t leaf, uint32_t subleaf);
+/* What is wrong with one, NULL: nothing. */
+const char *cpuid_fault(const void *page);
+
+/* ---- guest.c ---- */
+
+struct keep_platform_key;
+
+/* Looks at the pages of a security processor; the end when they are none. */
+void guest_check(void);
+/* The keep calls platform_key and guest_request. */
+int64_t guest_key(struct keep_platform_key *out, uint64_t size);
+int64_t guest_request(const uint64_t args[6]);
+
 /* ---- proxy.c ---- */
+
+void *memcpy(void *restrict to, const void *restrict from, size_t size);
+void *memset(void *to, int value, size_t size);
 
 /* A call that leaves. */
 int64_t proxy_call(uint64_t number, const uint64_t args[6]);

@@ -1,0 +1,52 @@
+/* The keep image of virtual machines: the pages that a machine begins with, from the shim's file
+ * and the exec layer's, and what SEV-SNP measures of them. The same pages on every backend, real or
+ * simulated (DESIGN.md §4). No I/O. */
+#pragma once
+
+#include "base/base.h"
+#include "evidence/snp_measure.h"
+
+/* Pages in a row. */
+struct image_range {
+    uint64_t gpa; /* guest-physical, of a page */
+    enum snp_page_type type;
+    struct bytes bytes; /* whole pages; of secrets and CPUID: one page, whose content is not ours */
+};
+
+#define IMAGE_RANGES_MAX 24
+
+struct image {
+    struct image_range ranges[IMAGE_RANGES_MAX]; /* in the order in which they are launched */
+    size_t count;
+    uint64_t entry;     /* virtual */
+    uint64_t keep_size; /* of the exec layer's file, in bytes */
+};
+
+#define IMAGE_SHIM_MAX ((size_t)1 << 20) /* bytes of the shim's file */
+
+/* Lays out an image. `keep` is borrowed, the rest is the arena's. ERR_FORMAT: the shim is no ELF
+ * file that fits its place; ERR_LIMIT: the exec layer is too large; ERR_MEMORY. */
+MUST_CHECK bool image_compose(struct bytes shim, struct bytes keep, struct arena *arena,
+                              struct image *out, struct err *err);
+
+/* ---- what is measured ---- */
+
+/* A way in which hosts start a vCPU, which shows in the measurement. */
+struct image_variant {
+    const char *name, *summary;
+    uint64_t sev_features;
+};
+
+/* The known ones; the first is that of our own loader. */
+extern const struct image_variant image_variants[];
+extern const size_t image_variant_count;
+
+/* What its owner allows (snp_report.h): simultaneous threads, no debugging, no migration. */
+#define IMAGE_SNP_POLICY UINT64_C(0x30000)
+
+/* The first processor as the measured image has it. */
+void image_start(const struct image *image, const struct image_variant *variant,
+                 struct snp_long_mode *out);
+/* The launch digest. ERR_CRYPTO. */
+MUST_CHECK bool image_measure(const struct image *image, const struct image_variant *variant,
+                              uint8_t out[SNP_DIGEST_SIZE], struct err *err);
