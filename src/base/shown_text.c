@@ -1,5 +1,6 @@
 #include "base/shown_text.h"
 
+#include "base/text_form.h"
 #include "base/utf8.h"
 
 /* Whether a character of UTF-8 is one that terminals obey rather than show: U+0080 to U+009F, and
@@ -42,6 +43,14 @@ void writer_shown(struct writer *w, struct bytes text)
             writer_bytes(w, bytes_before(text, size));
         text = bytes_after(text, size == 0 ? 1 : size);
     }
+}
+
+void writer_hex(struct writer *w, struct bytes in)
+{
+    uint8_t *place = writer_reserve(w, hex_size(in.size));
+
+    if (place != NULL)
+        hex_encode(in, (char *)place);
 }
 
 void writer_json(struct writer *w, struct bytes text)

@@ -8,6 +8,7 @@
 #include "cli/identity_facts.h"
 #include "evidence/civil.h"
 #include "evidence/evidence.h"
+#include "evidence/reference.h"
 #include "os/os.h"
 #include "base/banned.h"
 
@@ -63,6 +64,40 @@ static int unreadable_err(const struct work *work, const char *file, const struc
 
 /* ---- the command line ---- */
 
+/* A file that the policy names; it lies beside the policy. */
+static int read_reference(struct work *work, const char *policy, struct bytes name)
+{
+    const char *slash = strrchr(policy, '/');
+    size_t folder = slash != NULL && name.data[0] != '/' ? (size_t)(slash - policy) + 1 : 0;
+    struct evidence_reference reference;
+    struct text_error error;
+    struct bytes text;
+    struct err err;
+    char path[4096], why[256];
+
+    if (snprintf(path, sizeof path, "%.*s%.*s", (int)folder, policy, (int)name.size,
+                 (const char *)name.data) >= (int)sizeof path)
+        return unreadable(work, policy, "a name in references is too long");
+    if (!os_read_file(path, REFERENCE_SIZE_MAX, &work->arena, &text, &err))
+        return unreadable_err(work, path, &err);
+    if (!evidence_reference_parse(text, &work->arena, &reference, &error)) {
+        (void)snprintf(why, sizeof why, "line %u: %s", error.line, error.text);
+        return unreadable(work, path, why);
+    }
+    return evidence_policy_add(&work->policy, &work->arena, &reference, &err)
+               ? CLI_OK
+               : unreadable_err(work, path, &err);
+}
+
+static int read_references(struct work *work, const char *policy)
+{
+    int code = CLI_OK;
+
+    for (size_t i = 0; code == CLI_OK && i < work->policy.references.count; i++)
+        code = read_reference(work, policy, work->policy.references.items[i]);
+    return code;
+}
+
 static int read_policy(struct work *work)
 {
     const char *file = cli_value(work->args, "--policy");
@@ -78,7 +113,7 @@ static int read_policy(struct work *work)
     if (!os_read_file(file, POLICY_SIZE_MAX, &work->arena, &text, &err))
         return unreadable_err(work, file, &err);
     if (evidence_policy_parse(text, &work->arena, &work->policy, &error))
-        return CLI_OK;
+        return read_references(work, file);
     (void)snprintf(why, sizeof why, "line %u, column %u: %s", error.line, error.column, error.text);
     return unreadable(work, file, why);
 }

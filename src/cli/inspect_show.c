@@ -101,11 +101,7 @@ static const X509 *certificate(const struct inspection *found, int at)
 
 static void write_hex(struct writer *w, struct bytes in)
 {
-    char text[2 * HEX_BYTES_MAX];
-
-    in = bytes_before(in, HEX_BYTES_MAX);
-    hex_encode(in, text);
-    writer_bytes(w, bytes_from(text, hex_size(in.size)));
+    writer_hex(w, bytes_before(in, HEX_BYTES_MAX));
 }
 
 static void write_date(struct writer *w, int64_t date)

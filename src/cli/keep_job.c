@@ -230,6 +230,7 @@ static int report(const struct keep_job *job, const struct host_result *result)
 int keep_job_run(struct keep_job *job)
 {
     struct host_request request = {.boot_file = job->boot.fd,
+                                   .image_file = cli_value(job->args, "--image"),
                                    .timeout_ms = job->timeout_ms,
                                    .sim_folder =
                                        job->sim_folder[0] != '\0' ? job->sim_folder : NULL,
@@ -242,6 +243,9 @@ int keep_job_run(struct keep_job *job)
     request.insecure_no_sandbox = cli_is_given(job->args, "--insecure-no-sandbox");
     request.emulator = cli_value(job->args, "--emulator");
 #endif
+    if (request.image_file != NULL && job->backend == &host_nil)
+        return cli_usage_error(job->args, "--image",
+                               "is for backends that load images; nil runs the exec layer itself");
     if (!host_image_path(KEEP_IMAGE, &job->arena, &request.keep_image, &err))
         return cli_fail_err(KEEP_IMAGE, &err);
     if (request.sim_folder != NULL)

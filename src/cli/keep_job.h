@@ -18,8 +18,10 @@
         {"--emulator", "PROGRAM", NULL, "the path of an emulator that runs the keep", false},
 #endif
 
-/* On a simulated platform, or not; likewise. */
+/* Of machines, and whether they are simulated. */
 #define KEEP_JOB_SIMULATION_OPTIONS                                                             \
+    {"--image", "FILE", NULL, "the keep image, of 'broch image build'; else this installation's", \
+     false},                                                                                    \
     {"--simulate", NULL, NULL, "on a simulated platform, which protects nothing", false},       \
         {"--sim-dir", "DIR", "BROCH_SIM_DIR", "the folder of 'broch sim init', for --simulate", \
          false}

@@ -1,5 +1,6 @@
 /* The commands that builds without OpenSSL do not have. */
 #include "cli/evidence_work.h"
+#include "cli/image_work.h"
 #include "cli/sim_work.h"
 #include "base/banned.h"
 
@@ -34,6 +35,46 @@ int cli_sim_show(const struct cli_args *args)
 }
 
 int cli_sim_remove(const struct cli_args *args)
+{
+    return absent(args);
+}
+
+int cli_image_build(const struct cli_args *args)
+{
+    return absent(args);
+}
+
+int cli_image_measure(const struct cli_args *args)
+{
+    return absent(args);
+}
+
+int cli_image_sign(const struct cli_args *args)
+{
+    return absent(args);
+}
+
+int cli_image_show(const struct cli_args *args)
+{
+    return absent(args);
+}
+
+int cli_image_reproduce(const struct cli_args *args)
+{
+    return absent(args);
+}
+
+int cli_key_sev_create(const struct cli_args *args)
+{
+    return absent(args);
+}
+
+int cli_key_sev_digest(const struct cli_args *args)
+{
+    return absent(args);
+}
+
+int cli_key_sev_sign(const struct cli_args *args)
 {
     return absent(args);
 }

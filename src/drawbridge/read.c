@@ -90,12 +90,9 @@ static bool add_etag(struct exchange *x, struct http_response *response, struct 
                      bool *is_known, const char **out)
 {
     struct writer w = writer_growable(x->arena, HEADER_MAX);
-    uint8_t *place;
 
     writer_text(&w, "\"");
-    place = writer_reserve(&w, hex_size(hash.size));
-    if (place != NULL)
-        hex_encode(hash, (char *)place);
+    writer_hex(&w, hash);
     writer_text(&w, "\"");
     const char *etag = header_text(x, &w);
     if (etag == NULL)

@@ -5,6 +5,8 @@
 #include <openssl/pem.h>
 #include <stdlib.h>
 
+#include "evidence/snp_certificates.h"
+
 /* All that can be added, and the texts of JSON documents. */
 #define ARENA_LIMIT ((size_t)8 << 20)
 
@@ -233,92 +235,18 @@ static bool add_der(struct collateral *c, struct bytes file, struct err *err)
                                             : collateral_add_certificate(c, file, err);
 }
 
-/* ---- AMD's extended report: entries of GUID, offset, size; a zero GUID ends them ---- */
-
-#define TABLE_ENTRIES_MAX 16u
-
-/* 56421 (GHCB), "SNP extended guest request": ARK, ASK, VCEK, VLEK, and the revocation list. */
-static const uint8_t table_guids[][16] = {
-    {0xc0, 0xb4, 0x06, 0xa4, 0xa8, 0x03, 0x49, 0x52, 0x97, 0x43, 0x3f, 0xb6, 0x01, 0x4c, 0xd0,
-     0xae},
-    {0x4a, 0xb7, 0xb3, 0x79, 0xbb, 0xac, 0x4f, 0xe4, 0xa0, 0x2f, 0x05, 0xae, 0xf3, 0x27, 0xc7,
-     0x82},
-    {0x63, 0xda, 0x75, 0x8d, 0xe6, 0x64, 0x45, 0x64, 0xad, 0xc5, 0xf4, 0xb9, 0x3b, 0xe8, 0xac,
-     0xcd},
-    {0xa8, 0x07, 0x4b, 0xc2, 0xa2, 0x5a, 0x48, 0x3e, 0xaa, 0xe6, 0x39, 0xc0, 0x45, 0xa0, 0xb8,
-     0xa1},
-    {0x92, 0xf8, 0x1b, 0xc3, 0x58, 0x11, 0x4d, 0x3d, 0x97, 0xff, 0xd1, 0x9f, 0x88, 0xdc, 0x67,
-     0xea},
-};
-
-static bool is_table_guid(struct bytes guid)
-{
-    for (size_t i = 0; i < COUNT_OF(table_guids); i++) {
-        if (bytes_equal(guid, bytes_from(table_guids[i], sizeof table_guids[i])))
-            return true;
-    }
-    return false;
-}
-
-struct table_entry {
-    struct bytes guid, content;
-};
-
-/* The entry at r; an empty content at the end of the table. */
-static bool read_table_entry(struct reader *r, struct table_entry *out, struct err *err)
-{
-    uint32_t offset, size;
-    size_t at = r->at;
-
-    if (!reader_bytes(r, sizeof table_guids[0], &out->guid) || !reader_u32le(r, &offset) ||
-        !reader_u32le(r, &size))
-        return err_set(err, ERR_FORMAT, "the certificate table has no end, at offset", at);
-    out->content = bytes_from(NULL, 0);
-    if (bytes_are_zero(out->guid))
-        return (offset == 0 && size == 0) ||
-               err_set(err, ERR_FORMAT, "the certificate table ends oddly, at offset", at);
-    struct reader content = reader_of(r->in);
-    if (size == 0 || !reader_seek(&content, offset) || !reader_bytes(&content, size, &out->content))
-        return err_set(err, ERR_FORMAT, "a certificate lies outside its table, at offset", at);
-    return true;
-}
-
-static bool read_table(struct bytes file, struct table_entry entries[TABLE_ENTRIES_MAX],
-                       size_t *count, struct err *err)
-{
-    struct reader r = reader_of(file);
-
-    for (*count = 0; *count < TABLE_ENTRIES_MAX; ++*count) {
-        struct table_entry *entry = &entries[*count];
-        if (!read_table_entry(&r, entry, err))
-            return false;
-        if (entry->content.size == 0)
-            break;
-        for (size_t i = 0; i < *count; i++) {
-            if (bytes_equal(entries[i].guid, entry->guid))
-                return err_set(err, ERR_FORMAT, "two certificates have one GUID, entry", *count);
-        }
-    }
-    if (*count == TABLE_ENTRIES_MAX)
-        return err_set(err, ERR_LIMIT, "a certificate table has more entries than",
-                       TABLE_ENTRIES_MAX);
-    for (size_t i = 0; i < *count; i++) {
-        if (entries[i].content.data < file.data + r.at)
-            return err_set(err, ERR_FORMAT, "a certificate overlaps its table, entry", i);
-    }
-    return true;
-}
+/* ---- AMD's extended report ---- */
 
 static bool add_table(struct collateral *c, struct bytes file, struct err *err)
 {
-    struct table_entry entries[TABLE_ENTRIES_MAX];
+    struct snp_certificate entries[SNP_CERTIFICATES_MAX];
     size_t count;
 
-    if (!read_table(file, entries, &count, err))
+    if (!snp_certificates_read(file, entries, &count, err))
         return false;
     for (size_t i = 0; i < count; i++) {
         /* clouds put certificates of their own there, which say nothing to us */
-        if (!is_table_guid(entries[i].guid))
+        if (entries[i].kind == SNP_CERTIFICATE_OTHER)
             continue;
         struct bytes content = entries[i].content;
         bool is_pem = bytes_starts_with(content, bytes_of("-----BEGIN"));
@@ -387,7 +315,7 @@ bool collateral_add(struct collateral *c, struct bytes file, struct err *err)
         return err_set(err, ERR_LIMIT, "collateral is too large, in bytes", file.size);
     if (text.size == 0)
         return err_set(err, ERR_FORMAT, "the file is empty", ERR_NO_AT);
-    if (is_table_guid(bytes_before(file, sizeof table_guids[0])))
+    if (snp_certificates_is_table(file))
         return add_table(c, file, err);
     if (text.data[0] == '{')
         return collateral_add_json(c, text, err);

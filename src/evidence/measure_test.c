@@ -380,13 +380,14 @@ static void signing_an_id_block(void **state)
 {
     EVP_PKEY *id = ec_key("P-384"), *author = ec_key("P-384"), *other = ec_key("P-256");
     struct snp_id_block block = {.guest_svn = 3, .policy = 0x30000};
-    uint8_t auth[SNP_ID_AUTH_SIZE], digest[SNP_DIGEST_SIZE];
+    uint8_t auth[SNP_ID_AUTH_SIZE], digest[SNP_DIGEST_SIZE], vouching[SNP_VOUCHING_SIZE];
     struct bytes whole = bytes_from(auth, sizeof auth);
     struct snp_id_keys keys;
     struct err err;
 
     (void)state;
-    assert_true(snp_id_auth_sign(&block, id, author, auth, &err));
+    assert_true(snp_key_vouch(author, id, vouching, &err));
+    assert_true(snp_id_auth_sign(&block, id, vouching, auth, &err));
     assert_true(snp_id_auth_verify(whole, &block, &keys, &err));
     assert_true(snp_key_digest(author, digest, &err));
     assert_memory_equal(digest, keys.author_key_digest, sizeof digest);
@@ -395,11 +396,19 @@ static void signing_an_id_block(void **state)
     assert_false(keys.has_author);
     assert_false(snp_id_auth_sign(&block, other, NULL, auth, &err));
     assert_int_equal(err.code, ERR_CRYPTO);
+    assert_false(snp_key_vouch(author, other, vouching, &err) ||
+                 snp_key_vouch(other, id, vouching, &err));
+    assert_int_equal(err.code, ERR_CRYPTO);
+    /* what is said of another key */
+    assert_true(snp_key_vouch(author, author, vouching, &err));
+    assert_true(snp_id_auth_sign(&block, id, vouching, auth, &err));
+    assert_false(snp_id_auth_verify(whole, &block, &keys, &err));
+    assert_true(snp_key_vouch(author, id, vouching, &err));
     /* a signature of zeroes, and keys that are no points */
-    assert_true(snp_id_auth_sign(&block, id, author, auth, &err));
+    assert_true(snp_id_auth_sign(&block, id, vouching, auth, &err));
     memset(auth + 64, 0, 144);
     assert_false(snp_id_auth_verify(whole, &block, &keys, &err));
-    assert_true(snp_id_auth_sign(&block, id, author, auth, &err));
+    assert_true(snp_id_auth_sign(&block, id, vouching, auth, &err));
     memset(auth + 580, 0, 144);
     assert_false(snp_id_auth_verify(whole, &block, &keys, &err));
     EVP_PKEY_free(id);

@@ -11,6 +11,7 @@
 #include "evidence/x509.h"
 
 #define LIST_MAX 4096
+#define REFERENCES_MAX 64
 
 #define FIELD(member) offsetof(struct evidence_policy, member)
 
@@ -765,6 +766,7 @@ bool evidence_policy_read(struct bytes text, const struct toml_value *root,
         {"debug", toml_read_bool, FIELD(debug), 0},
         {"require_crls", toml_read_bool, FIELD(require_crls), 0},
         {"simulated_roots", read_roots, FIELD(simulated_roots), 0},
+        {"references", toml_read_texts, FIELD(references), REFERENCES_MAX},
         {"snp", read_snp, 0, 0},
         {"intel", read_intel, 0, 0},
         {"sgx", read_sgx, 0, 0},

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/base.h"
+#include "base/toml_table.h"
 #include "evidence/snp_report.h"
 
 #define POLICY_SIZE_MAX ((size_t)1 << 20)
@@ -28,6 +29,7 @@ struct policy_signer {
 struct evidence_policy {
     bool any_workload, debug, require_crls;
     struct bytes_list simulated_roots; /* DER */
+    struct toml_texts references;      /* files with reference values, which the caller reads */
     struct {
         struct bytes_list measurements, chip_ids, csp_ids, host_data, id_keys, author_keys,
             family_ids, image_ids;

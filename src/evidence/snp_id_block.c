@@ -140,11 +140,22 @@ static void put_u32(uint8_t *at, uint32_t value)
     writer_u32le(&w, value);
 }
 
-bool snp_id_auth_sign(const struct snp_id_block *block, EVP_PKEY *id_key, EVP_PKEY *author_key,
+bool snp_key_vouch(EVP_PKEY *author_key, EVP_PKEY *id_key, uint8_t out[SNP_VOUCHING_SIZE],
+                   struct err *err)
+{
+    uint8_t id[SNP_PUBLIC_KEY_SIZE];
+
+    return put_key(id_key, id, err) &&
+           put_signature(author_key, bytes_from(id, sizeof id), out, err) &&
+           put_key(author_key, out + SNP_SIGNATURE_SIZE, err);
+}
+
+bool snp_id_auth_sign(const struct snp_id_block *block, EVP_PKEY *id_key, const uint8_t *vouching,
                       uint8_t out[SNP_ID_AUTH_SIZE], struct err *err)
 {
     uint8_t block_bytes[SNP_ID_BLOCK_SIZE];
 
+    _Static_assert(AUTHOR_KEY_AT == AUTHOR_SIGNATURE_AT + SNP_SIGNATURE_SIZE, "one behind the other");
     snp_id_block_write(block, block_bytes);
     memset(out, 0, SNP_ID_AUTH_SIZE);
     put_u32(out, ALGORITHM_P384_SHA384);
@@ -152,12 +163,11 @@ bool snp_id_auth_sign(const struct snp_id_block *block, EVP_PKEY *id_key, EVP_PK
         !put_signature(id_key, bytes_from(block_bytes, sizeof block_bytes), out + ID_SIGNATURE_AT,
                        err))
         return false;
-    if (author_key == NULL)
+    if (vouching == NULL)
         return true;
     put_u32(out + 4, ALGORITHM_P384_SHA384);
-    return put_key(author_key, out + AUTHOR_KEY_AT, err) &&
-           put_signature(author_key, bytes_from(out + ID_KEY_AT, SNP_PUBLIC_KEY_SIZE),
-                         out + AUTHOR_SIGNATURE_AT, err);
+    memcpy(out + AUTHOR_SIGNATURE_AT, vouching, SNP_VOUCHING_SIZE);
+    return true;
 }
 
 bool snp_id_auth_verify(struct bytes auth, const struct snp_id_block *block,

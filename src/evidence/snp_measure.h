@@ -80,10 +80,15 @@ MUST_CHECK bool snp_id_block_parse(struct bytes in, struct snp_id_block *out, st
 /* Keys are struct evp_pkey_st on P-384, else ERR_CRYPTO. */
 struct evp_pkey_st;
 
-/* The ID authentication: the ID key's signature over the block, and the author key's over the ID
- * key. author may be NULL: then its fields are zero. */
+/* What an author key says of an ID key: its signature over that key's public half, then its own. */
+#define SNP_VOUCHING_SIZE (SNP_SIGNATURE_SIZE + SNP_PUBLIC_KEY_SIZE)
+MUST_CHECK bool snp_key_vouch(struct evp_pkey_st *author_key, struct evp_pkey_st *id_key,
+                              uint8_t out[SNP_VOUCHING_SIZE], struct err *err);
+
+/* The ID authentication: the ID key's signature over the block, and what an author key says of it;
+ * vouching may be NULL: then there is none. It is not judged. */
 MUST_CHECK bool snp_id_auth_sign(const struct snp_id_block *block, struct evp_pkey_st *id_key,
-                                 struct evp_pkey_st *author_key, uint8_t out[SNP_ID_AUTH_SIZE],
+                                 const uint8_t *vouching, uint8_t out[SNP_ID_AUTH_SIZE],
                                  struct err *err);
 
 /* What a report shows of the keys. */

@@ -1,6 +1,6 @@
 /* Messages between a guest and the security processor of SEV-SNP: their form, sealed with a key
  * that both have. AMD 56860 (SEV-SNP firmware ABI) rev. 1.57, §8.26 (SNP_GUEST_REQUEST), chapter 7
- * (messages); AMD 56421 §4.1.7 (the table of certificates). */
+ * (messages). */
 #pragma once
 
 #include "evidence/snp_report.h"
@@ -40,12 +40,3 @@ void snp_report_response_write(const uint8_t report[SNP_REPORT_SIZE],
 /* The report that a response carries, borrowed. ERR_FORMAT; ERR_IO: the processor refused (at: its
  * status). */
 MUST_CHECK bool snp_report_response_parse(struct bytes in, struct bytes *report, struct err *err);
-
-/* ---- the table of certificates ---- */
-
-/* The certificate of the key that signs reports (VCEK or VLEK), in DER, borrowed; empty: the table
- * has none. ERR_FORMAT: an entry lies outside. */
-MUST_CHECK bool snp_certificates_find_vek(struct bytes table, struct bytes *out, struct err *err);
-/* A table with a VCEK alone. ERR_LIMIT: too small. */
-MUST_CHECK bool snp_certificates_write(struct bytes vcek, uint8_t *out, size_t size,
-                                       struct err *err);

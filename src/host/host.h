@@ -6,7 +6,8 @@
 
 /* What a backend needs to start a keep. */
 struct host_request {
-    const char *keep_image;   /* path of the exec layer, or of the image of a TEE */
+    const char *keep_image;   /* path of the exec layer */
+    const char *image_file;   /* instead of both: of 'broch image build'; NULL: none */
     const char *shim_image;   /* of a virtual machine; NULL: that of this installation */
     int boot_file;            /* the boot request (sallyport.h), at its start; borrowed */
     uint64_t timeout_ms;      /* 0: none. Then the keep is killed. */

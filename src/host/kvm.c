@@ -94,11 +94,17 @@ _Noreturn static void become_machine(const struct child_plan *plan)
     struct proxy proxy;
     struct err err;
 
+    const struct machine_plan parts = {
+        .image = plan->request->image_file,
+        .shim = shim_path,
+        .keep = IMAGE_FD,
+        .memory_size = MEMORY_SIZE,
+        .psp = simulated,
+    };
+
     child_arrange(plan);
     if (!child_send_listener(-1))
         child_fail("cannot reach the loader", errno);
-    const struct machine_plan parts = {
-        .shim = shim_path, .keep = IMAGE_FD, .memory_size = MEMORY_SIZE, .psp = simulated};
     if (!machine_new(&parts, &machine, &err) ||
         !proxy_new(machine_block(&machine), &proxy, &err))
         child_fail(err.msg, err.code == ERR_IO ? (int)err.at : 0);

@@ -20,8 +20,9 @@ struct machine {
 
 /* What a machine is made of. */
 struct machine_plan {
-    const char *shim; /* path */
-    int keep;         /* the exec layer, an open file; borrowed */
+    const char *image; /* path of an image file; NULL: it is made of the next two */
+    const char *shim;  /* path */
+    int keep;          /* the exec layer, an open file; borrowed */
     size_t memory_size;
     struct psp *psp; /* measures it, and is asked by it; NULL: there is none. Borrowed */
 };

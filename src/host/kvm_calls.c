@@ -249,9 +249,6 @@ static int64_t make(struct proxy *p, struct request *r)
         return ask_loader(r->number, a[0], bytes_from(r->memory[1], (size_t)a[2]), NULL, 0);
     case KEEP_CALL_PHASE:
         return ask_loader(r->number, a[0], bytes_of(""), NULL, 0);
-    case KEEP_CALL_PLATFORM_KEY: /* the shim's to answer */
-    case KEEP_CALL_GUEST_REQUEST:
-        return -ENOSYS;
     default:
         return call_with_descriptor(p, r);
     }

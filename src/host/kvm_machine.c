@@ -52,7 +52,8 @@ static bool measure_range(struct machine *m, struct psp *psp, const struct image
     return true;
 }
 
-static bool measure(struct machine *m, struct psp *psp, const struct image *image, struct err *err)
+static bool measure(struct machine *m, struct psp *psp, const struct image *image,
+                    const struct image_file *file, struct err *err)
 {
     struct snp_long_mode start;
     uint8_t vmsa[SNP_PAGE_SIZE];
@@ -64,15 +65,17 @@ static bool measure(struct machine *m, struct psp *psp, const struct image *imag
     }
     image_start(image, &image_variants[0], &start);
     snp_vmsa_write_long_mode(&start, vmsa);
-    return psp_launch_finish(psp, vmsa, NULL, NULL, err);
+    bool is_signed = file->id_block.size != 0;
+    return psp_launch_finish(psp, vmsa, is_signed ? &file->id_block : NULL,
+                             is_signed ? &file->id_auth : NULL, err);
 }
 
-static bool load(struct machine *m, const struct machine_plan *plan, struct bytes shim,
-                 struct bytes keep, struct arena *arena, uint64_t *entry, struct err *err)
+static bool load(struct machine *m, const struct machine_plan *plan, const struct image_file *file,
+                 struct arena *arena, uint64_t *entry, struct err *err)
 {
     struct image image;
 
-    if (!image_compose(shim, keep, arena, &image, err))
+    if (!image_compose(file->shim, file->keep, arena, &image, err))
         return false;
     for (size_t i = 0; i < image.count; i++)
         memcpy(m->memory + image.ranges[i].gpa, image.ranges[i].bytes.data,
@@ -80,16 +83,16 @@ static bool load(struct machine *m, const struct machine_plan *plan, struct byte
     machine_block(m)->memory_end = m->memory_size;
     machine_block(m)->image_size = image.keep_size;
     *entry = image.entry;
-    return plan->psp == NULL || measure(m, plan->psp, &image, err);
+    return plan->psp == NULL || measure(m, plan->psp, &image, file, err);
 }
 
-static bool map_file(int fd, struct bytes *out, struct err *err)
+static bool map_file(int fd, size_t limit, struct bytes *out, struct err *err)
 {
     struct stat st;
 
     if (fstat(fd, &st) != 0)
         return io_fail(err, "cannot read the keep's image");
-    if (st.st_size <= 0 || (uint64_t)st.st_size > IMAGE_SIZE_MAX)
+    if (st.st_size <= 0 || (uint64_t)st.st_size > limit)
         return err_set(err, ERR_LIMIT, "the keep's image is empty or too large, in bytes",
                        (uint64_t)st.st_size);
     void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -99,18 +102,34 @@ static bool map_file(int fd, struct bytes *out, struct err *err)
     return true;
 }
 
+/* The parts, as the plan has them; `mapped` is to be unmapped. */
+static bool open_parts(const struct machine_plan *plan, struct arena *arena, struct bytes *mapped,
+                       struct image_file *out, struct err *err)
+{
+    if (plan->image == NULL) {
+        *out = (struct image_file){.shim = {.size = 0}};
+        bool ok = os_read_file(plan->shim, IMAGE_SHIM_MAX, arena, &out->shim, err) &&
+                  map_file(plan->keep, IMAGE_SIZE_MAX, mapped, err);
+        out->keep = *mapped;
+        return ok;
+    }
+    CLEANUP(os_closep) int fd = open(plan->image, O_RDONLY | O_CLOEXEC);
+    return (fd >= 0 || io_fail(err, "cannot open the image")) &&
+           map_file(fd, IMAGE_FILE_MAX, mapped, err) && image_file_parse(*mapped, out, err);
+}
+
 static bool load_files(struct machine *m, const struct machine_plan *plan, uint64_t *entry,
                        struct err *err)
 {
-    struct bytes shim, keep = {.size = 0};
+    struct bytes mapped = {.size = 0};
+    struct image_file file;
     struct arena arena;
 
     arena_init(&arena, arena_heap, 4 * IMAGE_SHIM_MAX);
-    bool ok = os_read_file(plan->shim, IMAGE_SHIM_MAX, &arena, &shim, err) &&
-              map_file(plan->keep, &keep, err) &&
-              load(m, plan, shim, keep, &arena, entry, err);
-    if (keep.size != 0)
-        (void)munmap((void *)(uintptr_t)keep.data, keep.size);
+    bool ok = open_parts(plan, &arena, &mapped, &file, err) &&
+              load(m, plan, &file, &arena, entry, err);
+    if (mapped.size != 0)
+        (void)munmap((void *)(uintptr_t)mapped.data, mapped.size);
     arena_done(&arena);
     return ok;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "evidence/simulated.h"
+#include "evidence/snp_certificates.h"
 #include "evidence/snp_message.h"
 #include "os/os.h"
 #include "sallyport/sallyport.h"
@@ -306,13 +307,14 @@ static bool answer(struct psp *psp, const uint8_t page[SNP_PAGE_SIZE],
 int64_t psp_guest_request(struct psp *psp, const uint8_t request[SNP_PAGE_SIZE],
                           uint8_t response[SNP_PAGE_SIZE], uint8_t *certs, size_t certs_size)
 {
+    const struct snp_certificate vcek = {SNP_CERTIFICATE_VCEK, psp->vcek_der};
     uint8_t page[SNP_PAGE_SIZE];
     struct err err;
 
     if (psp->state != LAUNCH_DONE)
         return STATUS_INVALID_GUEST_STATE;
     memcpy(page, request, sizeof page);
-    return snp_certificates_write(psp->vcek_der, certs, certs_size, &err) &&
+    return snp_certificates_write(&vcek, 1, certs, certs_size, &err) &&
                    answer(psp, page, response, &err)
                ? 0
                : STATUS_INVALID_PARAM;

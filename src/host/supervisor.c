@@ -227,8 +227,6 @@ static int64_t serve_notification(const struct supervisor *s, const struct notif
         return notified_resolve(n);
     case KEEP_CALL_LOG:
         return notified_log(n);
-    case KEEP_CALL_PLATFORM_KEY: /* of shims alone: to be asked is no fault */
-        return -ENOSYS;
     default:
         supervisor_log_refused((uint32_t)n->request->data.nr);
         return -ENOSYS;
@@ -327,8 +325,6 @@ static int64_t serve_message(const struct supervisor *s, const struct keep_reque
         return message_resolve(request, body, out);
     case KEEP_CALL_LOG:
         return serve_log(request->value, body);
-    case KEEP_CALL_PLATFORM_KEY:
-        return -ENOSYS;
     default:
         supervisor_log_refused(request->number);
         return -ENOSYS;

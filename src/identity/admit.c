@@ -132,14 +132,6 @@ static void write_digest(struct writer *w, const uint8_t digest[IDENTITY_DIGEST_
         base64_encode(bytes, BASE64_STANDARD_UNPADDED, (char *)place);
 }
 
-static void write_hex(struct writer *w, struct bytes bytes)
-{
-    uint8_t *place = writer_reserve(w, hex_size(bytes.size));
-
-    if (place != NULL)
-        hex_encode(bytes, (char *)place);
-}
-
 void identity_peer_write(struct writer *w, const struct identity_peer *peer)
 {
     static const char *const technologies[] = {
@@ -160,6 +152,6 @@ void identity_peer_write(struct writer *w, const struct identity_peer *peer)
     write_digest(w, identity->claims.digest);
     writer_format(w, "\",\"technology\":\"%s\",\"simulated\":%s,\"measurement\":\"",
                   technologies[identity->technology], identity->is_simulated ? "true" : "false");
-    write_hex(w, identity->measurement);
+    writer_hex(w, identity->measurement);
     writer_text(w, "\"}");
 }

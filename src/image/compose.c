@@ -107,7 +107,7 @@ static void add(struct image *image, uint64_t gpa, enum snp_page_type type, stru
 static uint8_t *new_pages(struct arena *arena, size_t size, struct err *err)
 {
     size = (size + PAGE_SIZE - 1) & ~(size_t)(PAGE_SIZE - 1);
-    uint8_t *pages = arena_alloc(arena, size, PAGE_SIZE);
+    uint8_t *pages = arena_alloc(arena, size, sizeof(uint64_t));
 
     if (pages == NULL)
         (void)err_set(err, ERR_MEMORY, "no memory for an image", ERR_NO_AT);
@@ -134,6 +134,7 @@ static bool add_shim(struct image *image, struct bytes file, struct arena *arena
                      struct err *err)
 {
     Elf64_Phdr headers[HEADERS_MAX];
+    uint64_t next = SHIM_PA;
     Elf64_Ehdr e;
 
     if (file.size < sizeof e)
@@ -146,12 +147,13 @@ static bool add_shim(struct image *image, struct bytes file, struct arena *arena
     for (size_t i = 0; i < e.e_phnum; i++) {
         const Elf64_Phdr *p = &headers[i];
         if (p->p_offset > file.size || p->p_filesz > file.size - p->p_offset ||
-            p->p_memsz < p->p_filesz || p->p_memsz == 0 || p->p_paddr < SHIM_PA ||
+            p->p_memsz < p->p_filesz || p->p_memsz == 0 || p->p_paddr < next ||
             p->p_memsz > SECRETS_PA - SHIM_PA || p->p_paddr > SECRETS_PA - p->p_memsz ||
             p->p_paddr % PAGE_SIZE != 0 || p->p_vaddr % PAGE_SIZE != 0)
             return err_set(err, ERR_FORMAT, "a segment of the shim lies outside its place", i);
         if (!add_segment(image, file, p, arena, err))
             return false;
+        next = p->p_paddr + image->ranges[image->count - 1].bytes.size;
     }
     image->entry = e.e_entry;
     return make_tables(tables, TABLES_PA, 0, headers, e.e_phnum, err) &&

@@ -50,3 +50,18 @@ void image_start(const struct image *image, const struct image_variant *variant,
 /* The launch digest. ERR_CRYPTO. */
 MUST_CHECK bool image_measure(const struct image *image, const struct image_variant *variant,
                               uint8_t out[SNP_DIGEST_SIZE], struct err *err);
+
+/* ---- an image as one file: docs/keep-image.md ---- */
+
+#define IMAGE_FILE_MAX ((size_t)64 << 20)
+#define IMAGE_MAGIC "BROCHIM1"
+
+/* What is absent is empty. Borrowed. */
+struct image_file {
+    struct bytes shim, keep;        /* both files, as they are */
+    struct bytes id_block, id_auth; /* of SEV-SNP: both, or neither */
+};
+
+void image_file_write(struct writer *w, const struct image_file *file);
+/* ERR_FORMAT: no such file, a part twice or unknown, or one missing. Signatures are not judged. */
+MUST_CHECK bool image_file_parse(struct bytes in, struct image_file *out, struct err *err);

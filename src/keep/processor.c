@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "evidence/snp_certificates.h"
 #include "evidence/snp_message.h"
 #include "keep/keep.h"
 
@@ -70,6 +71,23 @@ static bool ask(struct bytes message, uint8_t *space, uint8_t *opened, struct by
     return true;
 }
 
+/* The certificate of the key that signs reports, of a table that the host gave; empty: it has none.
+ * A bad table is as good as none: whose certificate it is, the Steward decides. */
+static struct bytes find_vek(struct bytes table)
+{
+    struct snp_certificate found[SNP_CERTIFICATES_MAX];
+    size_t count;
+    struct err err;
+
+    if (!snp_certificates_read(table, found, &count, &err))
+        return bytes_of("");
+    for (size_t i = 0; i < count; i++) {
+        if (found[i].kind == SNP_CERTIFICATE_VCEK || found[i].kind == SNP_CERTIFICATE_VLEK)
+            return found[i].content;
+    }
+    return bytes_of("");
+}
+
 /* A report about the data, and the certificate of the key that signed it where the host has given
  * it. */
 static bool ask_report(const uint8_t data[KEEP_REPORT_DATA_SIZE], struct arena *arena,
@@ -79,7 +97,6 @@ static bool ask_report(const uint8_t data[KEEP_REPORT_DATA_SIZE], struct arena *
     uint8_t *space = arena_alloc(arena, KEEP_GUEST_SPACE, 1);
     uint8_t *opened = arena_alloc(arena, SNP_MESSAGE_MAX, 1);
     struct bytes answer;
-    struct err ignored;
 
     if (space == NULL || opened == NULL)
         return err_set(err, ERR_MEMORY, "no memory for a report", ERR_NO_AT);
@@ -87,10 +104,7 @@ static bool ask_report(const uint8_t data[KEEP_REPORT_DATA_SIZE], struct arena *
     if (!ask(bytes_from(request, sizeof request), space, opened, &answer, err) ||
         !snp_report_response_parse(answer, report, err))
         return false;
-    /* a bad table is as good as none: whose certificate it is, the Steward decides */
-    if (!snp_certificates_find_vek(
-            bytes_from(space + KEEP_GUEST_PAGE, KEEP_GUEST_SPACE - KEEP_GUEST_PAGE), vek, &ignored))
-        *vek = bytes_of("");
+    *vek = find_vek(bytes_from(space + KEEP_GUEST_PAGE, KEEP_GUEST_SPACE - KEEP_GUEST_PAGE));
     return true;
 }
 

@@ -75,6 +75,8 @@
      .args = {__VA_ARGS__}},
 #define KEEP(call_name, call_number, ...) \
     {.name = #call_name, .number = (call_number), .home = CALL_KEEP, .args = {__VA_ARGS__}},
+#define KEEP_LOCAL(call_name, call_number, ...) \
+    {.name = #call_name, .number = (call_number), .home = CALL_LOCAL, .args = {__VA_ARGS__}},
 
 const struct call calls[] = {
 #include "sallyport/calls.def"

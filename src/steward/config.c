@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "evidence/reference.h"
 #include "package/digest.h"
 #include "package/host.h"
 #include "package/slug.h"
@@ -342,8 +343,8 @@ static const struct toml_field fields[] = {
 };
 
 /* Keys of the policy for evidence. Roots of simulated platforms are named by [simulation] alone. */
-static const char *const evidence_keys[] = {"any_workload", "debug", "require_crls", "snp",
-                                            "intel",        "sgx",   "tdx",          NULL};
+static const char *const evidence_keys[] = {
+    "any_workload", "debug", "require_crls", "references", "snp", "intel", "sgx", "tdx", NULL};
 
 /* ---- what must be there ---- */
 
@@ -409,6 +410,26 @@ static bool read_nonce_keys(const struct toml_form *form, struct file_set *files
                                   toml_show_text(c->nonce_keys.items[i]).text);
     }
     c->nonces.count = c->nonce_keys.count;
+    return true;
+}
+
+/* Reference values that the policy includes. */
+static bool read_references(const struct toml_form *form, struct file_set *files,
+                            struct steward_config *c)
+{
+    for (size_t i = 0; i < c->evidence.references.count; i++) {
+        struct bytes path = c->evidence.references.items[i], text;
+        struct evidence_reference reference;
+        struct text_error error;
+        struct err err;
+        if (!read_file(form, files, path, &text))
+            return false;
+        if (!evidence_reference_parse(text, form->arena, &reference, &error))
+            return text_error_set(form->error, 0, 0, "%s: line %u: %s", toml_show_text(path).text,
+                                  error.line, error.text);
+        if (!evidence_policy_add(&c->evidence, form->arena, &reference, &err))
+            return fail_file(form, path, &err);
+    }
     return true;
 }
 
@@ -483,7 +504,7 @@ static bool read_files(const struct toml_form *form, struct file_set *files,
            read_file(form, files, c->simulation.certificate, &c->simulation_ca_pem) &&
            read_file(form, files, c->collateral.ca, &c->collateral_ca_pem) &&
            read_registry_files(form, files, c) && read_nonce_keys(form, files, c) &&
-           read_roots(form, files, c) &&
+           read_roots(form, files, c) && read_references(form, files, c) &&
            read_folder(form, files, c->collateral.folder, items, &c->collateral_file_count) &&
            read_folder(form, files, c->simulation.collateral, items, &c->collateral_file_count);
 }

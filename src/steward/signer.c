@@ -64,9 +64,7 @@ static bool check_request(const struct process *p, const struct identity_fields 
 static void write_hex_member(struct writer *w, const char *name, struct bytes value)
 {
     writer_format(w, ",\"%s\":\"", name);
-    uint8_t *place = writer_reserve(w, hex_size(value.size));
-    if (place != NULL)
-        hex_encode(value, (char *)place);
+    writer_hex(w, value);
     writer_text(w, "\"");
 }
 

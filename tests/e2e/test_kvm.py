@@ -155,7 +155,7 @@ def test_ring_0_has_no_string_instructions(build):
     sizes = subprocess.run(["size", "-A", build / "src/shim/kvm/broch-shim-kvm"], capture_output=True, text=True,
                            check=True).stdout
     text = {line.split()[0]: int(line.split()[1]) for line in sizes.splitlines() if line.startswith(".")}
-    assert text[".ktext"] <= 4096 and text[".ktext"] + text[".utext"] <= 64 << 10
+    assert text[".ktext"] <= 6 << 10 and text[".ktext"] + text[".utext"] <= 64 << 10
 
 
 def test_the_strongest_backend_is_deployed_on(build, guest, kvm):
