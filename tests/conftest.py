@@ -1,6 +1,7 @@
 """Where the tests find the checkout, the build and the shared test data."""
 import os
 import pathlib
+import subprocess
 
 import pytest
 
@@ -38,3 +39,12 @@ def kvm():
     if not os.access(device, os.R_OK | os.W_OK):
         pytest.skip(f"{device} cannot be used: no virtual machines here")
     return ["--backend", "kvm"]
+
+
+@pytest.fixture(scope="session")
+def snp(kvm, tmp_path_factory):
+    """The words that choose the simulated backend `snp`, with roots of its own; where `kvm` is."""
+    assert kvm
+    folder = tmp_path_factory.mktemp("sim") / "roots"
+    subprocess.run([BUILD / "src/cli/broch", "sim", "init", "--dir", folder], capture_output=True, check=True)
+    return ["--backend", "snp", "--simulate", "--sim-dir", str(folder)]

@@ -130,7 +130,8 @@ static bool has_started(int report, struct err *err)
     failure.step[sizeof failure.step - 1] = '\0';
     if (size != sizeof failure)
         return err_set(err, ERR_IO, "the keep ended before it began", ERR_NO_AT);
-    return err_set(err, ERR_IO, failure.step, (uint64_t)failure.number);
+    return err_set(err, ERR_IO, failure.step,
+                   failure.number != 0 ? (uint64_t)failure.number : ERR_NO_AT);
 }
 
 static void *serve(void *context)

@@ -41,11 +41,11 @@ class Server:
             assert echo(s, b"still there?") == b"still there?"
 
 
-@pytest.fixture(params=["nil", "kvm"])
+@pytest.fixture(params=["nil", "kvm", "snp"])
 def server(request, root, build, tmp_path):
     module = programs.compile_program("echo.c", root, build)
     port = programs.free_port()
-    words = request.getfixturevalue("kvm") if request.param == "kvm" else []
+    words = [] if request.param == "nil" else request.getfixturevalue(request.param)
     broch = programs.Broch([build / "src/cli/broch", "run", *words], tmp_path)
     with broch.start(module, port, config=programs.incoming(port)) as process:
         assert process.stdout.readline() == b"listening\n", process.stderr.read()
