@@ -79,7 +79,10 @@ int keep_job_choose_backend(struct keep_job *job, bool strongest)
         job->backend = find_backend(name);
         if (job->backend == NULL)
             return unknown_backend(job, name);
-        return is_usable(job, job->backend, &why) ? CLI_OK : cli_fail(name, why);
+        if (is_usable(job, job->backend, &why))
+            return CLI_OK;
+        bool is_senseless = job->sim_folder[0] != '\0' && job->backend->can_simulate == NULL;
+        return is_senseless ? cli_usage_error(job->args, name, why) : cli_fail(name, why);
     }
     job->backend = NULL;
     for (size_t i = 0; host_backends[i] != NULL && (strongest || job->backend == NULL); i++) {

@@ -17,8 +17,16 @@ static bool is_usable(const struct host_platform *platform)
 }
 
 static const char simulation[] =
-    "'broch sim init' makes roots of simulated platforms, for a Steward and for evidence. In this "
-    "version no keep runs on them; none would protect anything.";
+    "'broch sim init' makes roots of simulated platforms, for a Steward and for keeps that "
+    "--simulate starts on them. They protect nothing.";
+
+/* Whether keeps run on its simulation here. */
+static bool can_simulate(const struct host_platform *platform, const char **why)
+{
+    *why = NULL;
+    return platform->backend != NULL && platform->backend->can_simulate != NULL &&
+           platform->backend->can_simulate(why);
+}
 
 /* ---- as text ---- */
 
@@ -72,6 +80,13 @@ static void write_text(struct writer *w, const struct host_machine *machine)
             write_probe(w, &platform->probes[k]);
     }
     writer_format(w, "\nSimulation: %s\n", simulation);
+    for (size_t i = 0; i < HOST_PLATFORMS; i++) {
+        const char *why;
+        if (can_simulate(&machine->platforms[i], &why))
+            writer_format(w, "  ok  %s\n", machine->platforms[i].name);
+        else if (why != NULL)
+            writer_format(w, "  no  %s: %s\n", machine->platforms[i].name, why);
+    }
 }
 
 /* ---- as JSON ---- */
@@ -93,11 +108,15 @@ static const char *boolean(bool value)
 
 static void write_platform_json(struct writer *w, const struct host_platform *platform)
 {
+    const char *why;
+
     writer_format(w, "{\"name\":\"%s\"", platform->name);
     write_member(w, "summary", platform->summary);
-    writer_format(w, ",\"in_this_version\":%s,\"machine_ready\":%s,\"usable\":%s,\"probes\":[",
+    writer_format(w,
+                  ",\"in_this_version\":%s,\"machine_ready\":%s,\"usable\":%s,\"simulated\":%s,"
+                  "\"probes\":[",
                   boolean(platform->backend != NULL), boolean(host_platform_is_ready(platform)),
-                  boolean(is_usable(platform)));
+                  boolean(is_usable(platform)), boolean(can_simulate(platform, &why)));
     for (size_t i = 0; i < platform->count; i++) {
         const struct host_probe *probe = &platform->probes[i];
         writer_format(w, "%s{\"ok\":%s", i != 0 ? "," : "", boolean(probe->ok));

@@ -94,6 +94,8 @@ size_t resolve_name(const char *name, struct keep_address out[KEEP_ADDRESSES_MAX
 void probe_add(struct host_platform *platform, const char *name, const char *mend,
                const char *format, ...) PRINTF_LIKE(4, 5);
 
+#define SEV_DEVICE "/dev/sev"
+
 /* ---- platform_cpu_x86.c, or platform_cpu_other.c: what the processor says of itself ---- */
 
 void cpu_describe(char *out, size_t size);

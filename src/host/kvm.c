@@ -3,12 +3,16 @@
  * host. With a security processor in software it is the simulated `snp`. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "evidence/snp_certificates.h"
 #include "host/kvm.h"
+#include "host/snp_cache.h"
+#include "host/snp_launch.h"
 #include "os/os.h"
 
 #define SHIM "broch-shim-kvm"
@@ -17,6 +21,8 @@
 /* Made before the process is. */
 static const char *shim_path;
 static struct psp *simulated; /* NULL: none */
+static bool is_snp;           /* the real one */
+static struct snp_endorsements endorsements; /* then */
 
 /* A number as people write it, in hexadecimal. */
 static struct bytes big_endian(uint64_t value, uint8_t out[8])
@@ -66,6 +72,47 @@ static bool serve_port(const struct machine *m, struct proxy *proxy)
     }
 }
 
+/* A page state change: all is as it should be from the start. */
+static void serve_hypercall(const struct machine *m)
+{
+    struct kvm_run *run = m->run;
+
+    run->hypercall.ret = run->hypercall.nr == SNP_HYPERCALL_MAP_GPA_RANGE
+                             ? snp_page_state((const uint64_t *)run->hypercall.args, m->memory_size,
+                                              BLOCK_PA, BLOCK_SIZE)
+                             : ENOSYS;
+}
+
+/* KVM wants the certificates for the guest; there is one place for them. */
+static void serve_certificates(const struct machine *m)
+{
+    struct snp_req_certs *wish = (struct snp_req_certs *)((uint8_t *)m->run + SNP_RUN_UNION_AT);
+    const struct snp_certificate vek = {SNP_CERTIFICATE_VCEK, endorsements.vek};
+    struct err err;
+    bool ok = wish->gpa == CERTS_PA && wish->pages >= CERTS_SIZE / PAGE_SIZE &&
+              snp_certificates_write(&vek, endorsements.vek.size != 0, m->memory + CERTS_PA,
+                                     CERTS_SIZE, &err);
+
+    wish->result = ok ? 0 : EIO;
+}
+
+/* An exit that means no good; where the guest said why, so do we. */
+static void report_exit(const struct machine *m)
+{
+    const struct kvm_run *run = m->run;
+
+    if (run->exit_reason == KVM_EXIT_SYSTEM_EVENT &&
+        run->system_event.type == SNP_SYSTEM_EVENT_SEV_TERM) {
+        log_error("the shim ended the machine",
+                  log_str("reason", snp_termination(run->system_event.data[0])));
+        return;
+    }
+    log_error("the machine stopped", log_u64("exit", run->exit_reason),
+              log_u64("detail", run->exit_reason == KVM_EXIT_INTERNAL_ERROR ? run->internal.suberror
+                                : run->exit_reason == KVM_EXIT_MMIO         ? run->mmio.phys_addr
+                                                                            : 0));
+}
+
 /* One exit; false: it was the last. */
 static bool serve_exit(const struct machine *m, struct proxy *proxy)
 {
@@ -74,14 +121,16 @@ static bool serve_exit(const struct machine *m, struct proxy *proxy)
     switch (run->exit_reason) {
     case KVM_EXIT_IO:
         return serve_port(m, proxy);
+    case KVM_EXIT_HYPERCALL:
+        serve_hypercall(m);
+        return true;
+    case SNP_EXIT_REQ_CERTS:
+        serve_certificates(m);
+        return true;
     case KVM_EXIT_INTR:
         return true;
     default:
-        log_error("the machine stopped", log_u64("exit", run->exit_reason),
-                  log_u64("detail", run->exit_reason == KVM_EXIT_INTERNAL_ERROR
-                                        ? run->internal.suberror
-                                    : run->exit_reason == KVM_EXIT_MMIO ? run->mmio.phys_addr
-                                                                        : 0));
+        report_exit(m);
         return false;
     }
 }
@@ -100,6 +149,7 @@ _Noreturn static void become_machine(const struct child_plan *plan)
         .keep = IMAGE_FD,
         .memory_size = MEMORY_SIZE,
         .psp = simulated,
+        .is_snp = is_snp,
     };
 
     child_arrange(plan);
@@ -115,7 +165,8 @@ _Noreturn static void become_machine(const struct child_plan *plan)
     (void)close(REPORT_FD);
     platform_answer(machine_block(&machine), NULL);
     for (;;) {
-        if (ioctl(machine.vcpu, KVM_RUN, 0) != 0 && errno != EINTR)
+        /* EFAULT comes with a reason: the guest has used memory that is not there */
+        if (ioctl(machine.vcpu, KVM_RUN, 0) != 0 && errno != EINTR && errno != EFAULT)
             _exit(127);
         if (!serve_exit(&machine, &proxy))
             break;
@@ -135,7 +186,10 @@ static bool run_machine(const struct host_request *request, struct host_result *
     shim_path = request->shim_image;
     bool ok = (shim_path != NULL || host_image_path(SHIM, &arena, &shim_path, err)) &&
               child_run(request, become_machine, false,
-                        simulated != NULL ? psp_endorsements(simulated) : none, out, err);
+                        simulated != NULL ? psp_endorsements(simulated)
+                        : is_snp          ? endorsements.sections
+                                          : none,
+                        out, err);
     arena_done(&arena);
     return ok;
 }
@@ -155,22 +209,51 @@ const struct host_backend host_kvm = {
     .run = run_machine,
 };
 
+/* The first thing that is missing, and what to do about it. */
 static bool snp_is_available(const char **why)
 {
-    *why = "this machine has no SEV-SNP; 'broch platform info' says what is missing, and "
-           "--simulate does without";
+    static struct host_machine machine;
+    static char text[1024];
+    const struct host_platform *snp = &machine.platforms[HOST_SNP];
+    size_t i = 0;
+
+    host_probe_machine(&machine);
+    while (i < snp->count && snp->probes[i].ok)
+        i++;
+    *why = NULL;
+    if (i == snp->count)
+        return true;
+    (void)snprintf(text, sizeof text,
+                   "%s: %s; %s. 'broch platform info' says all that is missing, and --simulate "
+                   "does without",
+                   snp->probes[i].name, snp->probes[i].found, snp->probes[i].mend);
+    *why = text;
     return false;
 }
 
-static bool snp_run(const struct host_request *request, struct host_result *out, struct err *err)
+static bool run_simulated(const struct host_request *request, struct host_result *out,
+                          struct err *err)
 {
-    if (request->sim_folder == NULL)
-        return err_set(err, ERR_UNSUPPORTED, "this machine has no SEV-SNP", ERR_NO_AT);
     if (!psp_new(request->sim_folder, &simulated, err))
         return false;
     bool ok = run_machine(request, out, err);
     psp_free(simulated);
     simulated = NULL;
+    return ok;
+}
+
+static bool snp_run(const struct host_request *request, struct host_result *out, struct err *err)
+{
+    struct arena arena;
+
+    if (request->sim_folder != NULL)
+        return run_simulated(request, out, err);
+    arena_init(&arena, arena_heap, SNP_ENDORSEMENTS_MAX);
+    is_snp = true;
+    bool ok = snp_endorsements_read(snp_cache_folder(), &arena, &endorsements, err) &&
+              run_machine(request, out, err);
+    is_snp = false;
+    arena_done(&arena);
     return ok;
 }
 

@@ -25,6 +25,7 @@ struct machine_plan {
     int keep;          /* the exec layer, an open file; borrowed */
     size_t memory_size;
     struct psp *psp; /* measures it, and is asked by it; NULL: there is none. Borrowed */
+    bool is_snp;     /* on SEV-SNP itself */
 };
 
 /* A machine before its first instruction. It lasts as long as the process. ERR_IO with errno,

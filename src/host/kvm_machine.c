@@ -9,30 +9,16 @@
 #include <unistd.h>
 
 #include "host/kvm.h"
+#include "host/snp_launch.h"
 #include "os/os.h"
 #include "base/banned.h"
 
 #define CPUID_MAX 256
-#define XCR0_X87_SSE_AVX 7u
 
-/* Bits of control registers (Intel SDM vol. 3, §2.5; AMD APM vol. 2, §3.1). */
-#define CR0_PE (1u << 0)
-#define CR0_MP (1u << 1)
-#define CR0_ET (1u << 4)
-#define CR0_NE (1u << 5)
-#define CR0_WP (1u << 16)
-#define CR0_PG (1u << 31)
-#define CR4_PAE (1u << 5)
-#define CR4_OSFXSR (1u << 9)
-#define CR4_OSXMMEXCPT (1u << 10)
-#define CR4_FSGSBASE (1u << 16)
-#define CR4_OSXSAVE (1u << 18)
+/* Bits of CR4 that not every processor has (Intel SDM vol. 3, §2.5). */
+#define CR4_UMIP (1u << 11)
 #define CR4_SMEP (1u << 20)
 #define CR4_SMAP (1u << 21)
-#define EFER_SCE (1u << 0)
-#define EFER_LME (1u << 8)
-#define EFER_LMA (1u << 10)
-#define EFER_NXE (1u << 11)
 
 static bool io_fail(struct err *err, const char *msg)
 {
@@ -52,9 +38,11 @@ static bool measure_range(struct machine *m, struct psp *psp, const struct image
     return true;
 }
 
+/* What a simulated security processor is told of the image. */
 static bool measure(struct machine *m, struct psp *psp, const struct image *image,
                     const struct image_file *file, struct err *err)
 {
+    bool is_signed = file->id_block.size != 0;
     struct snp_long_mode start;
     uint8_t vmsa[SNP_PAGE_SIZE];
 
@@ -65,25 +53,17 @@ static bool measure(struct machine *m, struct psp *psp, const struct image *imag
     }
     image_start(image, &image_variants[0], &start);
     snp_vmsa_write_long_mode(&start, vmsa);
-    bool is_signed = file->id_block.size != 0;
     return psp_launch_finish(psp, vmsa, is_signed ? &file->id_block : NULL,
                              is_signed ? &file->id_auth : NULL, err);
 }
 
-static bool load(struct machine *m, const struct machine_plan *plan, const struct image_file *file,
-                 struct arena *arena, uint64_t *entry, struct err *err)
+static void load(struct machine *m, const struct image *image)
 {
-    struct image image;
-
-    if (!image_compose(file->shim, file->keep, arena, &image, err))
-        return false;
-    for (size_t i = 0; i < image.count; i++)
-        memcpy(m->memory + image.ranges[i].gpa, image.ranges[i].bytes.data,
-               image.ranges[i].bytes.size);
+    for (size_t i = 0; i < image->count; i++)
+        memcpy(m->memory + image->ranges[i].gpa, image->ranges[i].bytes.data,
+               image->ranges[i].bytes.size);
     machine_block(m)->memory_end = m->memory_size;
-    machine_block(m)->image_size = image.keep_size;
-    *entry = image.entry;
-    return plan->psp == NULL || measure(m, plan->psp, &image, file, err);
+    machine_block(m)->image_size = image->keep_size;
 }
 
 static bool map_file(int fd, size_t limit, struct bytes *out, struct err *err)
@@ -118,37 +98,24 @@ static bool open_parts(const struct machine_plan *plan, struct arena *arena, str
            map_file(fd, IMAGE_FILE_MAX, mapped, err) && image_file_parse(*mapped, out, err);
 }
 
-static bool load_files(struct machine *m, const struct machine_plan *plan, uint64_t *entry,
-                       struct err *err)
-{
-    struct bytes mapped = {.size = 0};
-    struct image_file file;
-    struct arena arena;
-
-    arena_init(&arena, arena_heap, 4 * IMAGE_SHIM_MAX);
-    bool ok = open_parts(plan, &arena, &mapped, &file, err) &&
-              load(m, plan, &file, &arena, entry, err);
-    if (mapped.size != 0)
-        (void)munmap((void *)(uintptr_t)mapped.data, mapped.size);
-    arena_done(&arena);
-    return ok;
-}
-
 /* ---- the processor ---- */
 
-static bool set_cpuid(struct machine *m, struct err *err)
+/* All that KVM has for this machine; NULL, and *err: it cannot be had. The caller frees it. */
+static struct kvm_cpuid2 *new_cpuid(const struct machine *m, struct err *err)
 {
     struct kvm_cpuid2 *cpuid = calloc(1, sizeof *cpuid + CPUID_MAX * sizeof cpuid->entries[0]);
 
-    if (cpuid == NULL)
-        return err_set(err, ERR_MEMORY, "no memory for CPUID", ERR_NO_AT);
+    if (cpuid == NULL) {
+        (void)err_set(err, ERR_MEMORY, "no memory for CPUID", ERR_NO_AT);
+        return NULL;
+    }
     cpuid->nent = CPUID_MAX;
-    bool ok = ioctl(m->kvm, KVM_GET_SUPPORTED_CPUID, cpuid) == 0 &&
-              ioctl(m->vcpu, KVM_SET_CPUID2, cpuid) == 0;
-    int number = errno;
+    if (ioctl(m->kvm, KVM_GET_SUPPORTED_CPUID, cpuid) == 0 &&
+        ioctl(m->vcpu, KVM_SET_CPUID2, cpuid) == 0)
+        return cpuid;
+    (void)io_fail(err, "cannot set what the processor says of itself");
     free(cpuid);
-    errno = number;
-    return ok || io_fail(err, "cannot set what the processor says of itself");
+    return NULL;
 }
 
 static struct kvm_segment segment(uint16_t selector, bool is_code)
@@ -163,38 +130,56 @@ static struct kvm_segment segment(uint16_t selector, bool is_code)
                                 .g = 1};
 }
 
-static bool has_feature(unsigned leaf, unsigned bit_of_ebx)
+/* Leaf 7: whether the processor has what a bit says. */
+static unsigned features_of_cr4(void)
 {
-    unsigned a = leaf, b, c = 0, d;
+    unsigned a = 7, b, c = 0, d;
 
     __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-    return (b >> bit_of_ebx & 1) != 0;
+    return ((b >> 7 & 1) != 0 ? CR4_SMEP : 0) | ((b >> 20 & 1) != 0 ? CR4_SMAP : 0) |
+           ((c >> 2 & 1) != 0 ? CR4_UMIP : 0);
 }
 
-static bool set_registers(struct machine *m, uint64_t entry, uint64_t mode, struct err *err)
+/* How the processor starts: as what is measured has it, or, where there is no SEV-SNP, with the
+ * other page tables, the mode, and what this processor can. */
+static struct snp_long_mode start_of(const struct machine_plan *plan, const struct image *image)
 {
-    struct kvm_xcrs xcrs = {.nr_xcrs = 1, .xcrs = {{.xcr = 0, .value = XCR0_X87_SSE_AVX}}};
-    struct kvm_regs regs = {.rip = entry, .rsi = mode, .rflags = 2};
+    struct snp_long_mode start;
+
+    image_start(image, &image_variants[0], &start);
+    if (plan->is_snp)
+        return start;
+    start.rsi = plan->psp != NULL ? MODE_SIMULATED : MODE_KVM;
+    start.cr3 = TABLES_PA;
+    start.cr4 &= ~(uint64_t)(CR4_SMEP | CR4_SMAP | CR4_UMIP) | features_of_cr4();
+    return start;
+}
+
+static bool set_registers(struct machine *m, const struct snp_long_mode *start, bool is_fixed,
+                          struct err *err)
+{
+    struct kvm_xcrs xcrs = {.nr_xcrs = 1, .xcrs = {{.xcr = 0, .value = start->xcr0}}};
+    struct kvm_regs regs = {.rip = start->rip, .rsi = start->rsi, .rflags = 2};
     struct kvm_sregs s;
 
     if (ioctl(m->vcpu, KVM_GET_SREGS, &s) != 0)
         return io_fail(err, "cannot read the processor's registers");
     s.cs = segment(KERNEL_CS, true);
     s.ds = s.es = s.ss = s.fs = s.gs = segment(KERNEL_DS, false);
-    s.cr3 = TABLES_PA;
-    s.cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG;
-    s.cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE | CR4_OSXSAVE;
-    if (has_feature(7, 7))
-        s.cr4 |= CR4_SMEP;
-    if (has_feature(7, 20))
-        s.cr4 |= CR4_SMAP;
-    s.efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
+    s.tr = (struct kvm_segment){.limit = 0xffff, .type = 11, .present = 1};
+    s.ldt = (struct kvm_segment){.limit = 0xffff, .type = 2, .present = 1};
+    s.gdt = s.idt = (struct kvm_dtable){.limit = 0xffff};
+    s.cr3 = start->cr3;
+    s.cr0 = start->cr0;
+    s.cr4 = start->cr4;
+    s.efer = start->efer;
     if (ioctl(m->vcpu, KVM_SET_SREGS, &s) != 0 || ioctl(m->vcpu, KVM_SET_REGS, &regs) != 0)
         return io_fail(err, "cannot set the processor's registers");
-    /* vector registers are the exec layer's; a machine without AVX has none to allow */
+    /* vector registers are the exec layer's; a machine without AVX has none to allow, and what is
+     * measured does not depend on it */
     if (ioctl(m->vcpu, KVM_SET_XCRS, &xcrs) != 0) {
         xcrs.xcrs[0].value = 3;
-        if (ioctl(m->vcpu, KVM_SET_XCRS, &xcrs) != 0)
+        if (is_fixed || ioctl(m->vcpu, KVM_SET_XCRS, &xcrs) != 0)
             return io_fail(err, "cannot set the processor's vector registers");
     }
     return true;
@@ -202,16 +187,18 @@ static bool set_registers(struct machine *m, uint64_t entry, uint64_t mode, stru
 
 /* ---- the machine ---- */
 
-static bool open_vm(struct machine *m, struct err *err)
+static bool open_kvm(struct machine *m, struct err *err)
 {
     m->kvm = open(host_kvm_device(), O_RDWR | O_CLOEXEC);
     if (m->kvm < 0)
         return io_fail(err, "cannot open the device for virtual machines");
     if (ioctl(m->kvm, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
         return err_set(err, ERR_UNSUPPORTED, "the device is not KVM's", ERR_NO_AT);
-    m->vm = ioctl(m->kvm, KVM_CREATE_VM, 0);
-    if (m->vm < 0)
-        return io_fail(err, "cannot make a virtual machine");
+    return true;
+}
+
+static bool map_memory(struct machine *m, struct err *err)
+{
     m->memory = mmap(NULL, m->memory_size, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (m->memory == MAP_FAILED) {
@@ -219,11 +206,31 @@ static bool open_vm(struct machine *m, struct err *err)
         return io_fail(err, "the machine needs 4 GiB of address space ('ulimit -v')");
     }
     (void)madvise(m->memory + POOL_PA, m->memory_size - POOL_PA, MADV_HUGEPAGE);
+    return true;
+}
+
+static bool open_plain_vm(struct machine *m, struct err *err)
+{
+    m->vm = ioctl(m->kvm, KVM_CREATE_VM, 0);
+    if (m->vm < 0)
+        return io_fail(err, "cannot make a virtual machine");
     struct kvm_userspace_memory_region region = {.memory_size = m->memory_size,
                                                  .userspace_addr = (uintptr_t)m->memory};
     if (ioctl(m->vm, KVM_SET_USER_MEMORY_REGION, &region) != 0)
         return io_fail(err, "cannot give the machine its memory");
     return true;
+}
+
+static bool open_snp_vm(struct machine *m, struct snp_machine *snp, struct err *err)
+{
+    int sev = open(SEV_DEVICE, O_RDWR | O_CLOEXEC);
+
+    if (sev < 0)
+        return io_fail(err, "cannot open /dev/sev");
+    bool ok = snp_machine_new(&snp_linux, m->kvm, sev, snp, err) &&
+              snp_machine_memory(snp, m->memory, m->memory_size, BLOCK_PA, BLOCK_SIZE, err);
+    m->vm = snp->vm;
+    return ok;
 }
 
 static bool open_vcpu(struct machine *m, struct err *err)
@@ -242,13 +249,44 @@ static bool open_vcpu(struct machine *m, struct err *err)
     return true;
 }
 
+/* Memory and processor, then what measures them. */
+static bool start(struct machine *m, const struct machine_plan *plan, const struct image_file *file,
+                  const struct image *image, struct err *err)
+{
+    struct snp_machine snp;
+
+    if (!open_kvm(m, err) || !map_memory(m, err) ||
+        !(plan->is_snp ? open_snp_vm(m, &snp, err) : open_plain_vm(m, err)) ||
+        !open_vcpu(m, err))
+        return false;
+    load(m, image);
+    const struct snp_long_mode begin = start_of(plan, image);
+    struct kvm_cpuid2 *cpuid = new_cpuid(m, err);
+    bool ok = cpuid != NULL && set_registers(m, &begin, plan->is_snp, err);
+    if (plan->is_snp)
+        ok = ok && snp_launch(&snp, image, m->memory, cpuid, err) &&
+             snp_launch_finish(&snp, file->id_block, file->id_auth, err);
+    else if (plan->psp != NULL)
+        ok = ok && measure(m, plan->psp, image, file, err);
+    free(cpuid);
+    return ok;
+}
+
 bool machine_new(const struct machine_plan *plan, struct machine *out, struct err *err)
 {
-    uint64_t entry, mode = plan->psp != NULL ? MODE_SIMULATED : MODE_KVM;
+    struct bytes mapped = {.size = 0};
+    struct image_file file;
+    struct image image;
+    struct arena arena;
 
     *out = (struct machine){.memory_size = plan->memory_size};
-    bool ok = open_vm(out, err) && load_files(out, plan, &entry, err) && open_vcpu(out, err) &&
-              set_cpuid(out, err) && set_registers(out, entry, mode, err);
+    arena_init(&arena, arena_heap, 4 * IMAGE_SHIM_MAX);
+    bool ok = open_parts(plan, &arena, &mapped, &file, err) &&
+              image_compose(file.shim, file.keep, &arena, &image, err) &&
+              start(out, plan, &file, &image, err);
+    if (mapped.size != 0)
+        (void)munmap((void *)(uintptr_t)mapped.data, mapped.size);
+    arena_done(&arena);
     if (ok) { /* the processor has what it needs of them */
         (void)close(out->vm);
         (void)close(out->kvm);

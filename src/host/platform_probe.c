@@ -18,7 +18,6 @@
 #include "base/banned.h"
 
 #define KVM_DEVICE "/dev/kvm"
-#define SEV_DEVICE "/dev/sev"
 #define SGX_DEVICE "/dev/sgx_enclave"
 #define SGX_PROVISION "/dev/sgx_provision"
 #define AESM_SOCKET "/var/run/aesmd/aesm.socket"

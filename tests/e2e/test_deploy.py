@@ -683,7 +683,7 @@ def test_phases(deploy, world):
 
 @pytest.mark.parametrize("words, said", [
     ([], "PACKAGE"),
-    (["--simulate", "SLUG"], "simulates no platform"),
+    (["--backend", "nil", "--simulate", "SLUG"], "has nothing to simulate"),
     (["--backend", "sgx", "SLUG"], "no such backend"),
     (["ftp://SLUG"], "a scheme other than file, http and https"),
     (["no-slug"], "neither a file or folder here nor HOST/USER/REPO:TAG"),

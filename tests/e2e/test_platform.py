@@ -42,10 +42,11 @@ def test_json_says_everything(info):
     assert shown["system"] == f"{uname.sysname} {uname.release} {uname.version} {uname.machine}"
     assert [backend["name"] for backend in shown["backends"]] == BACKENDS
     for backend in shown["backends"]:
-        assert set(backend) == {"name", "summary", "in_this_version", "machine_ready", "usable", "probes"}
-        assert backend["in_this_version"] == (backend["name"] in ("nil", "kvm"))
+        assert set(backend) == {"name", "summary", "in_this_version", "machine_ready", "usable", "simulated", "probes"}
+        assert backend["in_this_version"] == (backend["name"] != "sgx")
         assert backend["machine_ready"] == all(probe["ok"] for probe in backend["probes"])
         assert backend["usable"] == (backend["in_this_version"] and backend["machine_ready"])
+        assert backend["name"] == "snp" or not backend["simulated"]
         assert len(backend["probes"]) >= 2
         for one in backend["probes"]:
             assert set(one) == {"name", "ok", "found", "mend"}
@@ -65,10 +66,16 @@ def test_text_says_the_same(info):
     assert text.startswith("Broch ") and os.uname().release in text
     for name in BACKENDS:
         (line,) = [line for line in text.splitlines() if line.startswith(name + ": ")]
-        assert ("not in this version" in line) == (name not in ("nil", "kvm"))
+        assert ("not in this version" in line) == (name == "sgx")
         for one in shown[name]["probes"]:
             assert one["found"] in text and (one["mend"] is None or "→ " + one["mend"] in text)
-    assert "Simulation: " in text
+    assert "Simulation: " in text and ("  ok  snp\n" in text) == shown["snp"]["simulated"]
+
+
+def test_simulation_needs_a_device(info):
+    done = info(device="/nonexistent")
+    assert "  no  snp: there is no /dev/kvm that you may use" in done.stdout
+    assert not backends(info("--json", device="/nonexistent"))["snp"]["simulated"]
 
 
 @pytest.mark.parametrize("device, found, mend", [

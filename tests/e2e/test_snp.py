@@ -149,7 +149,7 @@ def test_without_hardware(world, hello):
 def test_simulation_of_what_is_no_tee(world, hello):
     for backend in ("nil", "kvm"):
         done = world.deploy(hello, backend=("--backend", backend, "--simulate"))
-        assert done.returncode == 1 and "it is no TEE" in done.stderr
+        assert done.returncode == 2 and "it is no TEE" in done.stderr
     done = world.deploy(hello, backend=("--simulate",))
     assert done.returncode == 7 and "snp: " in done.stderr
 
