@@ -72,7 +72,7 @@ void supervisor_log_refused(uint64_t number);
 /* Serves until the keep is gone, and closes both. */
 void supervisor_run(const struct supervisor *supervisor);
 
-/* ---- attest.c, or another loader's in its place ---- */
+/* ---- attest.c, kvm_honest.c, or another loader's in its place ---- */
 
 /* Evidence about 64 bytes, at most `space` of it, as sallyport.h has it: how many bytes, or a
  * negative errno; -ENOSYS where there is no TEE. */
@@ -82,6 +82,14 @@ int64_t platform_attest(const uint8_t data[KEEP_REPORT_DATA_SIZE], uint8_t *out,
  * before its first instruction. Nothing is added to it, but by a loader that lies. */
 struct block;
 void platform_answer(struct block *block, const struct call *call);
+/* How a machine is started: its mode (shim/kvm/layout.h). */
+uint64_t platform_mode(uint64_t mode);
+/* A machine before its process gives up everything else. */
+struct machine;
+void platform_prepare(const struct machine *machine);
+/* Hands a message in a machine's memory to its simulated security processor; the result. */
+struct psp;
+int64_t platform_guest(struct psp *psp, uint8_t *memory);
 
 /* ---- resolve.c ---- */
 

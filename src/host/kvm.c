@@ -45,14 +45,6 @@ static void report_panic(const struct machine *m)
               log_hex("address", big_endian(p.address, address)));
 }
 
-/* A message to the security processor. */
-static void serve_guest(const struct machine *m)
-{
-    machine_block(m)->result =
-        psp_guest_request(simulated, m->memory + REQUEST_PA, m->memory + RESPONSE_PA,
-                          m->memory + CERTS_PA, CERTS_SIZE);
-}
-
 /* What the machine wrote to a port; false: it has ended. */
 static bool serve_port(const struct machine *m, struct proxy *proxy)
 {
@@ -61,10 +53,8 @@ static bool serve_port(const struct machine *m, struct proxy *proxy)
         proxy_serve(proxy);
         return !proxy->has_exited;
     case PORT_GUEST:
-        if (simulated != NULL)
-            serve_guest(m);
-        else
-            machine_block(m)->result = -ENOSYS;
+        machine_block(m)->result =
+            simulated != NULL ? platform_guest(simulated, m->memory) : -ENOSYS;
         return true;
     default:
         report_panic(m);
@@ -105,6 +95,11 @@ static void report_exit(const struct machine *m)
         run->system_event.type == SNP_SYSTEM_EVENT_SEV_TERM) {
         log_error("the shim ended the machine",
                   log_str("reason", snp_termination(run->system_event.data[0])));
+        return;
+    }
+    if (run->exit_reason == KVM_EXIT_SHUTDOWN) {
+        log_error("the machine stopped",
+                  log_str("reason", "its processor shut down: a fault that could not be told"));
         return;
     }
     log_error("the machine stopped", log_u64("exit", run->exit_reason),
@@ -159,6 +154,7 @@ _Noreturn static void become_machine(const struct child_plan *plan)
         !proxy_new(machine_block(&machine), &proxy, &err))
         child_fail(err.msg, err.code == ERR_IO ? (int)err.at : 0);
     (void)close(IMAGE_FD);
+    platform_prepare(&machine);
     int number = machine_filter_install(machine.vcpu);
     if (number != 0)
         child_fail("cannot install the sandbox", number);

@@ -149,7 +149,7 @@ static struct snp_long_mode start_of(const struct machine_plan *plan, const stru
     image_start(image, &image_variants[0], &start);
     if (plan->is_snp)
         return start;
-    start.rsi = plan->psp != NULL ? MODE_SIMULATED : MODE_KVM;
+    start.rsi = platform_mode(plan->psp != NULL ? MODE_SIMULATED : MODE_KVM);
     start.cr3 = TABLES_PA;
     start.cr4 &= ~(uint64_t)(CR4_SMEP | CR4_SMAP | CR4_UMIP) | features_of_cr4();
     return start;

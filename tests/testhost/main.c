@@ -21,10 +21,17 @@ static const char usage[] =
     "  --measurement HEX      what the evidence says of the keep; 5a… for SNP, a5… for SGX\n"
     "  --sim DIR              simulated roots, of `broch sim init`; else $BROCH_SIM_DIR; without\n"
     "                         either there is no evidence\n"
-    "  --backend nil|kvm      what it does run on; nil\n"
+    "  --backend nil|kvm|snp  what it does run on; nil. snp is the simulated one, with --sim\n"
     "  --keep PATH            the exec layer; else that of this build\n"
     "  --shim PATH            likewise the shim of a machine\n"
     "  --word NAME=VALUE      of the machine's block before it starts: memory_end, image_size\n"
+    "  --mode N               what the shim is started as\n"
+    "  --poke ADDRESS=BYTE    of the machine's memory before it starts\n"
+    "  --guest N,KIND[,VALUE] instead of the nth (0: each) answer of its security processor: flip\n"
+    "                         (a bit), first, request, empty, no-certificates, bad-certificates,\n"
+    "                         result\n"
+    "  --disturb KIND         all the time: scribble (in its block), signals, nmi, interrupt,\n"
+    "                         exception,VECTOR\n"
     "  --steward URL  --steward-ca PEM  --registry-ca PEM  --env NAME=VALUE\n"
     "  --log-level LEVEL  --timeout SECONDS\n"
     "  --resolve NAME=ADDRESS what a host name is to be; there are no other names\n"
@@ -94,7 +101,11 @@ enum option_number {
     OPT_CLOCK,
     OPT_CALLS,
     OPT_LIE,
-    OPT_RESOLVE
+    OPT_RESOLVE,
+    OPT_MODE,
+    OPT_POKE,
+    OPT_GUEST,
+    OPT_DISTURB
 };
 
 static const struct option options[] = {{"technology", required_argument, NULL, OPT_TECHNOLOGY},
@@ -117,6 +128,10 @@ static const struct option options[] = {{"technology", required_argument, NULL, 
                                         {"calls", required_argument, NULL, OPT_CALLS},
                                         {"lie", required_argument, NULL, OPT_LIE},
                                         {"resolve", required_argument, NULL, OPT_RESOLVE},
+                                        {"mode", required_argument, NULL, OPT_MODE},
+                                        {"poke", required_argument, NULL, OPT_POKE},
+                                        {"guest", required_argument, NULL, OPT_GUEST},
+                                        {"disturb", required_argument, NULL, OPT_DISTURB},
                                         {NULL, 0, NULL, 0}};
 
 static void take_technology(struct testhost *t, const char *text)
@@ -138,8 +153,13 @@ static void take_measurement(struct testhost *t, const char *text)
 
 static void take_backend(struct testhost *t, const char *text)
 {
-    t->backend = strcmp(text, "kvm") == 0 ? &host_kvm : &host_nil;
-    must(t->backend == &host_kvm || strcmp(text, "nil") == 0, "nil or kvm?");
+    static const struct host_backend *const backends[] = {&host_nil, &host_kvm, &host_snp};
+    size_t i = 0;
+
+    while (i < COUNT_OF(backends) && strcmp(backends[i]->name, text) != 0)
+        i++;
+    must(i < COUNT_OF(backends), "nil, kvm or snp?");
+    t->backend = backends[i];
 }
 
 static void take_option(struct testhost *t, int option, const char *value)
@@ -206,6 +226,18 @@ static void take_option(struct testhost *t, int option, const char *value)
         break;
     case OPT_RESOLVE:
         resolve_add(value);
+        break;
+    case OPT_MODE:
+        machine_set_mode(value);
+        break;
+    case OPT_POKE:
+        machine_add_poke(value);
+        break;
+    case OPT_GUEST:
+        machine_set_guest(value);
+        break;
+    case OPT_DISTURB:
+        machine_set_disturbance(value);
         break;
     default:
         fail_usage();
@@ -337,7 +369,8 @@ static int run(void *context)
                                    .boot_file = t->boot_file,
                                    .timeout_ms = t->timeout_ms,
                                    .on_phase = note_phase,
-                                   .context = t};
+                                   .context = t,
+                                   .sim_folder = t->backend == &host_snp ? t->attest.sim : NULL};
     struct host_result result;
     struct err err;
 

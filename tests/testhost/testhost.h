@@ -100,6 +100,16 @@ void answer_setup(const struct answer_plan *plan);
 /* Writes the counts, when the keep is gone. */
 void answer_done(void);
 
+/* ---- machine.c: what is done to a machine beside its calls; each ends the program when the text is
+ * malformed ---- */
+
+void machine_add_poke(const char *text);
+void machine_set_mode(const char *text);
+void machine_set_guest(const char *text);
+void machine_set_disturbance(const char *text);
+/* The machine has made a call: from now on it is disturbed. */
+void machine_has_called(void);
+
 /* ---- trace.c: the keep's system calls, seen and changed ---- */
 
 struct trace_plan {

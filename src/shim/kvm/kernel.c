@@ -403,7 +403,10 @@ void kernel_fault(struct frame *frame)
 
     __asm__ volatile("movq %%cr2, %0" : "=r"(address));
     if ((frame->cs & 3) == 0 || record->is_busy)
-        panic(frame, address, (frame->cs & 3) == 0, probing != 0 ? probing : "");
+        panic(frame, address, (frame->cs & 3) == 0,
+              probing != 0            ? probing
+              : (frame->cs & 3) == 0 ? "a fault of ring 0"
+                                      : "a fault while another was dealt with");
     *record = (struct fault){.vector = frame->vector,
                              .error = frame->error,
                              .rip = frame->rip,
