@@ -203,3 +203,9 @@ def test_a_block_that_changes_while_it_is_read(world, module):
         said = done.stdout + done.stderr
         assert done.returncode != 0 and "a page fault" not in said and "the shim failed" not in said, done
         assert "a general protection fault" not in said and "the machine stopped" not in said, done
+
+
+def test_the_key_is_gone(run):
+    """Once the exec layer has it, it is nowhere in what shim and host have."""
+    done = run("--seek-key")
+    assert done.returncode == 0 and "the key in_the_block=0 in_the_secrets_page=0 in_the_shim=0" in done.stderr, done

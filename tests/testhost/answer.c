@@ -183,7 +183,7 @@ void platform_answer(struct block *block, const struct call *call)
             block->image_size = words.image_size;
         return;
     }
-    machine_has_called();
+    machine_has_called(call);
     if (counts == NULL)
         return;
     uint64_t nth = ++counts[call - calls];

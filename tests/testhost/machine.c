@@ -34,7 +34,10 @@ static struct {
     /* about the nth message to the security processor, from 1; 0: all */
     const char *guest;
     uint64_t guest_nth, guest_value;
+    bool seeks_key;
 } plan;
+
+static uint8_t key[32]; /* of the secrets page, when the machine starts */
 
 static const struct machine *machine;
 static pthread_t runner; /* the thread that runs the machine */
@@ -68,6 +71,11 @@ void machine_set_guest(const char *text)
     plan.guest = end + 1;
     const char *comma = strchr(plan.guest, ',');
     plan.guest_value = comma != NULL ? strtoull(comma + 1, NULL, 0) : 0;
+}
+
+void machine_seek_key(void)
+{
+    plan.seeks_key = true;
 }
 
 void machine_set_disturbance(const char *text)
@@ -170,6 +178,7 @@ void platform_prepare(const struct machine *given)
         must(plan.pokes[i].pa < given->memory_size, "a poke beside the memory");
         given->memory[plan.pokes[i].pa] = plan.pokes[i].value;
     }
+    memcpy(key, given->memory + SECRETS_PA + 0x20, sizeof key);
     if (plan.disturbance == QUIET)
         return;
     const struct sigaction action = {.sa_handler = nothing};
@@ -178,9 +187,26 @@ void platform_prepare(const struct machine *given)
          "no thread");
 }
 
-void machine_has_called(void)
+static unsigned places(uint64_t pa, size_t size)
+{
+    const uint8_t *at = machine->memory + pa, *end = at + size;
+    unsigned count = 0;
+
+    while ((at = memmem(at, (size_t)(end - at), key, sizeof key)) != NULL) {
+        count++;
+        at++;
+    }
+    return count;
+}
+
+void machine_has_called(const struct call *call)
 {
     atomic_store(&has_begun, 1);
+    if (!plan.seeks_key || strcmp(call->name, "exit_group") != 0)
+        return;
+    log_info("the key", log_u64("in_the_block", places(BLOCK_PA, BLOCK_SIZE)),
+             log_u64("in_the_secrets_page", places(SECRETS_PA, PAGE_SIZE)),
+             log_u64("in_the_shim", places(SHIM_PA, SECRETS_PA - SHIM_PA)));
 }
 
 /* ---- the security processor ---- */

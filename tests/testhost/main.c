@@ -32,6 +32,7 @@ static const char usage[] =
     "                         result\n"
     "  --disturb KIND         all the time: scribble (in its block), signals, nmi, interrupt,\n"
     "                         exception,VECTOR\n"
+    "  --seek-key             tell at the end where the processor's key can still be seen\n"
     "  --steward URL  --steward-ca PEM  --registry-ca PEM  --env NAME=VALUE\n"
     "  --log-level LEVEL  --timeout SECONDS\n"
     "  --resolve NAME=ADDRESS what a host name is to be; there are no other names\n"
@@ -105,7 +106,8 @@ enum option_number {
     OPT_MODE,
     OPT_POKE,
     OPT_GUEST,
-    OPT_DISTURB
+    OPT_DISTURB,
+    OPT_SEEK_KEY
 };
 
 static const struct option options[] = {{"technology", required_argument, NULL, OPT_TECHNOLOGY},
@@ -132,6 +134,7 @@ static const struct option options[] = {{"technology", required_argument, NULL, 
                                         {"poke", required_argument, NULL, OPT_POKE},
                                         {"guest", required_argument, NULL, OPT_GUEST},
                                         {"disturb", required_argument, NULL, OPT_DISTURB},
+                                        {"seek-key", no_argument, NULL, OPT_SEEK_KEY},
                                         {NULL, 0, NULL, 0}};
 
 static void take_technology(struct testhost *t, const char *text)
@@ -235,6 +238,9 @@ static void take_option(struct testhost *t, int option, const char *value)
         break;
     case OPT_GUEST:
         machine_set_guest(value);
+        break;
+    case OPT_SEEK_KEY:
+        machine_seek_key();
         break;
     case OPT_DISTURB:
         machine_set_disturbance(value);

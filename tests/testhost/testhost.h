@@ -107,8 +107,10 @@ void machine_add_poke(const char *text);
 void machine_set_mode(const char *text);
 void machine_set_guest(const char *text);
 void machine_set_disturbance(const char *text);
+/* Tells at the end where the key to the security processor still is, that a host could see. */
+void machine_seek_key(void);
 /* The machine has made a call: from now on it is disturbed. */
-void machine_has_called(void);
+void machine_has_called(const struct call *call);
 
 /* ---- trace.c: the keep's system calls, seen and changed ---- */
 
