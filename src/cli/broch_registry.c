@@ -5,6 +5,10 @@
 
 static const struct cli_command *const commands[] = {
     &inspect_command,
+    &platform_snp_show_command,
+    &platform_snp_update_command,
+    &platform_snp_cache_crl_command,
+    &platform_snp_vcek_command,
     &user_register_command,
     &user_info_command,
     &repo_register_command,

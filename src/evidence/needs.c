@@ -30,21 +30,33 @@ static void add(struct list *list, enum evidence_vendor vendor, const char *form
 
 /* ---- AMD ---- */
 
-static void add_vcek(struct list *list, const struct snp_report *r, enum snp_product product)
+bool snp_vcek_path(enum snp_product product, const uint8_t chip_id[SNP_CHIP_ID_SIZE],
+                   const uint8_t tcb_bytes[8], char *out, size_t size)
 {
     char chip[2 * SNP_CHIP_ID_SIZE];
-    size_t size = product == SNP_TURIN ? TURIN_CHIP_ID_SIZE : SNP_CHIP_ID_SIZE;
+    size_t chip_size = product == SNP_TURIN ? TURIN_CHIP_ID_SIZE : SNP_CHIP_ID_SIZE;
     char fmc[16] = "";
     struct snp_tcb tcb;
 
-    if (!snp_tcb_parse(r->reported_tcb, product, &tcb))
-        return;
-    hex_encode(bytes_from(r->chip_id, size), chip);
+    if (!snp_tcb_parse(tcb_bytes, product, &tcb))
+        return false;
+    hex_encode(bytes_from(chip_id, chip_size), chip);
     if (product == SNP_TURIN)
         (void)snprintf(fmc, sizeof fmc, "fmcSPL=%02u&", tcb.fmc);
-    add(list, EVIDENCE_AMD, "/vcek/v1/%s/%.*s?%sblSPL=%02u&teeSPL=%02u&snpSPL=%02u&ucodeSPL=%02u",
-        snp_product_name(product), (int)hex_size(size), chip, fmc, tcb.bootloader, tcb.tee, tcb.snp,
-        tcb.microcode);
+    int written = snprintf(
+        out, size, "/vcek/v1/%s/%.*s?%sblSPL=%02u&teeSPL=%02u&snpSPL=%02u&ucodeSPL=%02u",
+        snp_product_name(product), (int)hex_size(chip_size), chip, fmc, tcb.bootloader, tcb.tee,
+        tcb.snp, tcb.microcode);
+    return written > 0 && (size_t)written < size;
+}
+
+static void add_vcek(struct list *list, const struct snp_report *r, enum snp_product product)
+{
+    struct evidence_need *need = &list->items[list->count];
+
+    need->vendor = EVIDENCE_AMD;
+    list->count +=
+        snp_vcek_path(product, r->chip_id, r->reported_tcb, need->path, sizeof need->path);
 }
 
 static void report_needs(struct list *list, struct bytes evidence)

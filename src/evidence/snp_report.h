@@ -33,6 +33,11 @@ MUST_CHECK bool snp_tcb_parse(const uint8_t bytes[8], enum snp_product product,
 /* Whether each part of a is at least that of b. The numbers as a whole mean nothing. */
 bool snp_tcb_is_at_least(const struct snp_tcb *a, const struct snp_tcb *b);
 
+/* Where AMD's service has the VCEK of a chip with a TCB, as a TCB_VERSION has it: what follows its
+ * address (AMD 57230 §4.1). False: snp_tcb_parse's reasons, or out is too small. */
+MUST_CHECK bool snp_vcek_path(enum snp_product product, const uint8_t chip_id[SNP_CHIP_ID_SIZE],
+                              const uint8_t tcb[8], char *out, size_t size);
+
 /* Bits of the guest's policy. */
 #define SNP_POLICY_SMT (UINT64_C(1) << 16)
 #define SNP_POLICY_RESERVED_ONE (UINT64_C(1) << 17)

@@ -7,6 +7,7 @@
 #include "support.h"
 
 #include "host/snp_launch.h"
+#include "host/snp_platform.h"
 #include "os/os.h"
 #include "shim/kvm/layout.h"
 
@@ -449,6 +450,48 @@ static void ends(void **state)
     assert_string_equal(snp_termination(0x100 | 4 << 12), "it ended itself");
 }
 
+/* ---- /dev/sev ---- */
+
+static int platform_ioctl(void *context, int fd, unsigned long request, void *argument)
+{
+    const struct snp_platform_command *c = argument;
+
+    assert_true(fd == SEV_FD && request == SNP_ISSUE_COMMAND);
+    if (c->id == *(const uint32_t *)context)
+        return refuse(EIO);
+    if (c->id == SNP_PLATFORM_STATUS) {
+        uint8_t *status = (uint8_t *)(uintptr_t)c->data;
+        memset(status, 0, 32);
+        status[16] = 9; /* the current TCB, which is not the one */
+        status[24] = 10;
+        status[31] = 88;
+        return 0;
+    }
+    const struct snp_id *id = (const struct snp_id *)(uintptr_t)c->data;
+    assert_true(c->id == SNP_GET_ID2 && id->size == 64);
+    memset((void *)(uintptr_t)id->address, 0xc4, 64);
+    return 0;
+}
+
+static void a_platform(void **state)
+{
+    uint32_t failing = 0;
+    const struct snp_kernel linux_double = {.ioctl = platform_ioctl, .context = &failing};
+    struct snp_platform p;
+    struct err err;
+
+    (void)state;
+    assert_true(snp_platform_read(&linux_double, SEV_FD, 0x19, 0x11, &p, &err));
+    assert_true(p.product == SNP_GENOA && p.tcb[0] == 10 && p.tcb[7] == 88);
+    assert_true(p.chip_id[0] == 0xc4 && p.chip_id[63] == 0xc4);
+    assert_false(snp_platform_read(&linux_double, SEV_FD, 6, 0x8f, &p, &err));
+    assert_int_equal(err.code, ERR_UNSUPPORTED);
+    for (failing = SNP_GET_ID2; failing <= SNP_PLATFORM_STATUS; failing++) {
+        assert_false(snp_platform_read(&linux_double, SEV_FD, 0x19, 0x11, &p, &err));
+        assert_true(err.code == ERR_IO && err.at == EIO);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -465,6 +508,7 @@ int main(void)
         TEST(cpuid_pages),
         TEST(page_states),
         TEST(ends),
+        TEST(a_platform),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
