@@ -22,7 +22,7 @@
 struct build_archive {
     const char *name, *version, *sha256;
 };
-#include "build_facts.inc"
+#include "cli/build_facts.inc"
 
 struct work {
     const struct cli_args *args;
