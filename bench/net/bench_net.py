@@ -2,13 +2,14 @@
 """Times a keep's TLS beside OpenSSL's own programs, and a keep's way from a registry to its first instruction.
 
 A download and an echo over one connection with TLS_AES_128_GCM_SHA256; handshakes with certificates on both sides,
-the keep's and the client's from a Steward; a deploy of 1 MiB by testhost, with evidence of a simulated platform;
-start, size and memory. All clients are tls_load. Peers are measured in turn and medians are compared. Ends with 1
+the keep's and the client's from a Steward; a deploy of 1 MiB by testhost, with evidence of a simulated platform,
+and one on the simulated backend snp; start, size and memory. All clients are tls_load. Peers are measured in turn and medians are compared. Ends with 1
 if a target was missed.
 
 What it builds goes to BUILD/bench/net.
 """
 import contextlib
+import json
 import os
 import pathlib
 import statistics
@@ -19,7 +20,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-sys.path[:0] = [str(ROOT / other) for other in ("bench", "bench/wasm", "bench/wasi", "tests/e2e")]
+sys.path[:0] = [str(ROOT / other) for other in ("bench", "bench/wasm", "bench/wasi", "bench/kvm", "tests/e2e")]
 
 import bench_wasm  # noqa: E402 (these folders are no packages)
 import parts  # noqa: E402
@@ -27,6 +28,7 @@ import programs  # noqa: E402
 import steward_host  # noqa: E402
 import world  # noqa: E402
 from bench_wasi import WASI, one_processor  # noqa: E402
+from bench_kvm import kind_of_kvm  # noqa: E402
 from bench_wasm import CLANG, FLAGS, Failure, build_if_older  # noqa: E402
 
 SIZE = 256 << 20
@@ -38,6 +40,7 @@ DOWNLOAD_MIN = 0.9
 ECHO_MIN = 0.45
 HANDSHAKES_MIN = 0.8
 DEPLOY_MS_MAX = 150
+SNP_MS_MAX = {"hardware": 250, "software": 1000}
 START_MS_MAX = 20
 IMAGE_MIB_MAX = 8
 
@@ -298,6 +301,40 @@ def deploy_figures(bench, report, around):
     report.say(f"  testhost from its own start to its end: {statistics.median(wholes):.1f} ms")
 
 
+def snp_figures(bench, report, around):
+    """The same deploy by `broch` on the simulated backend snp, whose Steward lists this build's image."""
+    device = os.environ.get("BROCH_KVM_DEVICE") or "/dev/kvm"
+    if not os.access(device, os.R_OK | os.W_OK):
+        report.say(f"not measured: {device} cannot be used")
+        return
+    broch = bench.build / "src/cli/broch"
+    measured = json.loads(subprocess.run([broch, "image", "measure", "--json"], capture_output=True, check=True).stdout)
+    around.steward.stop()
+    around.steward.configure(lambda text: text.replace(steward_host.MEASUREMENT,
+                                                       measured["measurements"][0]["measurement"]))
+    around.steward.start()
+    slug = "alice/app/_tag/3.0.0"
+    around.publish(slug, around.package("simulated", bench.hello.read_bytes(), KEEP.replace("ARGS", "[]")))
+    words = [broch, "deploy", "--json", "--backend", "snp", "--simulate", "--sim-dir", around.folder / "sim",
+             "--registry-ca", around.registry.ca, f"{around.host}/{slug.replace('/_tag/', ':')}"]
+    totals = {}
+    for turn in range(4 if bench.quick else 11):
+        done = subprocess.run(list(map(str, words)), capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                              check=False)
+        if done.returncode != 0 or done.stdout != "hello, world\n":
+            raise Failure(f"a deploy ended with {done.returncode}: {done.stdout}{done.stderr}")
+        if turn > 0:
+            for line in done.stderr.splitlines():
+                if line.startswith('{"phase"'):
+                    phase = json.loads(line)
+                    totals.setdefault(phase["phase"], []).append(phase["total_ms"])
+    for name, values in totals.items():
+        report.say(f"  {name:<12} at {statistics.median(values):8.1f} ms")
+    kind = kind_of_kvm()
+    report.target(f"simulated snp, attested, to the first instruction, {kind} KVM",
+                  statistics.median(totals["running"]), "ms", at_most=SNP_MS_MAX[kind])
+
+
 def start_figures(bench, report, _):
     """From the loader's start to what the workload says first."""
     times = []
@@ -352,7 +389,7 @@ def one_more(bench, server):
         return (processor_seconds(server.pid) - before) / 50 * 1e3
 
 
-PARTS = {"stream": stream_figures, "handshakes": handshake_figures, "deploy": deploy_figures, "start": start_figures,
+PARTS = {"stream": stream_figures, "handshakes": handshake_figures, "deploy": deploy_figures, "snp": snp_figures, "start": start_figures,
          "many": many_figures}
 
 
