@@ -59,9 +59,7 @@ syscall_common:
 page_fault:
     cmpq $syscall_entry, 8(%rsp)
     jne fault_with_error
-    testb $4, (%rsp)
-    jz fault_with_error
-    testb $3, 16(%rsp)      /* one that the host injects has any error code, but not another CS */
+    testb $3, 16(%rsp)      /* from ring 3: an injected fault has any error code, but not another CS */
     jz fault_with_error
     addq $8, %rsp
     jmp syscall_common
