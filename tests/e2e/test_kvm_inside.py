@@ -1,6 +1,7 @@
 """What code in a machine's ring 3 can do: a program in the exec layer's place that makes requests of ring 0, does what
 only ring 0 may, has its faults handled, and uses memory. Where Linux does the same it is asked, too."""
 import os
+import re
 import subprocess
 
 import pytest
@@ -45,6 +46,18 @@ def test_requests(inside):
     """Ring 0 maps no memory but what is the exec layer's, nowhere else, and nothing that is code."""
     done = inside("requests")
     assert (done.returncode, done.stdout, done.stderr) == (0, "as it should be\n", "")
+
+
+def test_requests_as_hardware_makes_them(build, tmp_path, kvm):
+    """Where KVM is software, SYSCALL stays in ring 3. Here the loader does what the processor does elsewhere: ring 0 at
+    LSTAR, on the stack of ring 3."""
+    host = hosts.Testhost(build, *kvm, "--timeout", "50", "--disturb", "syscalls", "--keep",
+                          build / "tests/testhost/inside")
+    (tmp_path / "try").write_text("try:requests-by-loader.")
+    done = host.run(tmp_path / "try")
+    assert (done.returncode, done.stdout) == (0, "as it should be\n"), done
+    (times,) = re.findall(r"the loader made SYSCALL times=(\d+)", done.stderr)
+    assert int(times) > 150
 
 
 def test_what_only_ring_0_may(inside):

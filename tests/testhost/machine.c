@@ -4,6 +4,7 @@
  * sandbox. */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -14,12 +15,13 @@
 #include <unistd.h>
 
 #include "host/kvm.h"
+#include "syscall_by_loader.h"
 #include "testhost.h"
 
 #define POKES_MAX 16
 #define PAUSE_NS 200000
 
-enum disturbance { QUIET, SCRIBBLE, SIGNALS, NMI, INTERRUPT, EXCEPTION };
+enum disturbance { QUIET, SCRIBBLE, SIGNALS, NMI, INTERRUPT, SYSCALLS, EXCEPTION };
 
 static struct {
     struct {
@@ -80,7 +82,8 @@ void machine_seek_key(void)
 
 void machine_set_disturbance(const char *text)
 {
-    static const char *const names[] = {"quiet", "scribble", "signals", "nmi", "interrupt"};
+    static const char *const names[] = {"quiet", "scribble", "signals", "nmi", "interrupt",
+                                        "syscalls"};
 
     if (strncmp(text, "exception,", 10) == 0) {
         plan.disturbance = EXCEPTION;
@@ -151,11 +154,75 @@ static void inject(void)
     }
 }
 
+/* ---- SYSCALL, as a processor makes it ---- */
+
+static struct kvm_segment ring_0(uint16_t selector, bool is_code)
+{
+    return (struct kvm_segment){.limit = 0xffffffff,
+                                .selector = selector,
+                                .type = is_code ? 11 : 3,
+                                .present = 1,
+                                .db = !is_code,
+                                .s = 1,
+                                .l = is_code,
+                                .g = 1};
+}
+
+/* AMD APM volume 3, SYSCALL in 64-bit mode. RBX has where ring 3 goes on. */
+static void make_syscall(void)
+{
+    struct {
+        struct kvm_msrs head;
+        struct kvm_msr_entry entries[2];
+    } msrs = {{.nmsrs = 2}, {{.index = 0xc0000082} /* LSTAR */, {.index = 0xc0000084} /* SFMASK */}};
+    struct kvm_regs regs;
+    struct kvm_sregs sregs;
+
+    must(ioctl(machine->vcpu, KVM_GET_REGS, &regs) == 0 &&
+             ioctl(machine->vcpu, KVM_GET_SREGS, &sregs) == 0 &&
+             ioctl(machine->vcpu, KVM_GET_MSRS, &msrs) == 2,
+         "the processor cannot be read");
+    regs.rcx = regs.rbx;
+    regs.r11 = regs.rflags;
+    regs.rip = msrs.entries[0].data;
+    regs.rflags &= ~msrs.entries[1].data;
+    sregs.cs = ring_0(KERNEL_CS, true);
+    sregs.ss = ring_0(KERNEL_DS, false);
+    must(ioctl(machine->vcpu, KVM_SET_SREGS, &sregs) == 0 &&
+             ioctl(machine->vcpu, KVM_SET_REGS, &regs) == 0,
+         "the processor cannot be set");
+}
+
+static atomic_uint syscalls_wanted, syscalls_made;
+
+/* The thread outside the sandbox makes it, while the one that runs the machine waits. */
+static void ask_for_syscall(void)
+{
+    unsigned number = atomic_fetch_add(&syscalls_wanted, 1) + 1;
+
+    while (atomic_load(&syscalls_made) < number)
+        (void)sched_yield();
+}
+
+_Noreturn static void serve_syscalls(void)
+{
+    for (;;) {
+        if (atomic_load(&syscalls_made) == atomic_load(&syscalls_wanted)) {
+            (void)sched_yield();
+            continue;
+        }
+        make_syscall();
+        atomic_fetch_add(&syscalls_made, 1);
+    }
+}
+
 _Noreturn static void *disturb(void *context)
 {
     uint64_t state = 88172645463325252;
 
     (void)context;
+    if (plan.disturbance == SYSCALLS)
+        serve_syscalls();
     while (atomic_load(&has_begun) == 0)
         pause_a_little();
     for (;;) {
@@ -202,7 +269,14 @@ static unsigned places(uint64_t pa, size_t size)
 void machine_has_called(const struct call *call)
 {
     atomic_store(&has_begun, 1);
-    if (!plan.seeks_key || strcmp(call->name, "exit_group") != 0)
+    if (plan.disturbance == SYSCALLS && strcmp(call->name, "sched_yield") == 0 &&
+        machine_block(machine)->args[0] == SYSCALL_BY_LOADER)
+        ask_for_syscall();
+    if (strcmp(call->name, "exit_group") != 0)
+        return;
+    if (plan.disturbance == SYSCALLS)
+        log_info("the loader made SYSCALL", log_u64("times", atomic_load(&syscalls_made)));
+    if (!plan.seeks_key)
         return;
     log_info("the key", log_u64("in_the_block", places(BLOCK_PA, BLOCK_SIZE)),
              log_u64("in_the_secrets_page", places(SECRETS_PA, PAGE_SIZE)),
