@@ -3,7 +3,8 @@
 #include "cli/image_work.h"
 #include "base/banned.h"
 
-#define IMAGE "FILE is an image of 'broch image build'; without it, it is the one of this installation.\n"
+#define IMAGE \
+    "FILE is an image of 'broch image build'; without it, it is the one of this installation.\n"
 
 static const struct cli_option build_options[] = {
     {"--out", "FILE", NULL, "the image; required", false},
@@ -30,9 +31,8 @@ const struct cli_command image_measure_command = {
     .summary = "compute what a TEE measures of a keep image",
     .positionals = "[FILE]",
     .positional_max = 1,
-    .details =
-        "One line for each way in which a host is known to start it: technology, variant,\n"
-        "measurement. The first is how broch does. " IMAGE,
+    .details = "One line for each way in which a host is known to start it: technology, variant,\n"
+               "measurement. The first is how broch does. " IMAGE,
     .options = measure_options,
     .option_count = COUNT_OF(measure_options),
     .has_json = true,
@@ -55,9 +55,10 @@ const struct cli_command image_sign_command = {
     .positionals = "FILE",
     .positional_min = 1,
     .positional_max = 1,
-    .details = "The signature (ID block and its authentication) is put into FILE. Reports show the\n"
-               "digests of the keys ('broch key sev digest'), for a policy's id_keys and\n"
-               "author_keys; and the version, for its guest_svn_min.\n",
+    .details =
+        "The signature (ID block and its authentication) is put into FILE. Reports show the\n"
+        "digests of the keys ('broch key sev digest'), for a policy's id_keys and\n"
+        "author_keys; and the version, for its guest_svn_min.\n",
     .options = sign_options,
     .option_count = COUNT_OF(sign_options),
     .run = cli_image_sign,
@@ -121,8 +122,9 @@ static const struct cli_option key_sign_options[] = {
 const struct cli_command key_sev_sign_command = {
     .name = "key sev sign",
     .summary = "vouch for a key that signs images",
-    .details = "For 'image sign --sev-id-key-signature': the signature, then the public half of the\n"
-               "author's key, 1540 bytes.\n",
+    .details =
+        "For 'image sign --sev-id-key-signature': the signature, then the public half of the\n"
+        "author's key, 1540 bytes.\n",
     .options = key_sign_options,
     .option_count = COUNT_OF(key_sign_options),
     .run = cli_key_sev_sign,

@@ -50,7 +50,7 @@ static int read_part(struct work *w, const char *path, const char *name, struct 
     if (path == NULL && !host_image_path(name, &w->arena, &path, &err))
         return cli_fail_err(name, &err);
     return os_read_file(path, IMAGE_FILE_MAX / 2, &w->arena, out, &err) ? CLI_OK
-                                                                       : cli_fail_err(path, &err);
+                                                                        : cli_fail_err(path, &err);
 }
 
 static int compose(struct work *w)
@@ -226,8 +226,7 @@ static bool take_id(const char *text, uint8_t out[16])
     struct err err;
     size_t size;
 
-    return text == NULL ||
-           (hex_decode(bytes_of(text), out, 16, &size, &err) && size == 16);
+    return text == NULL || (hex_decode(bytes_of(text), out, 16, &size, &err) && size == 16);
 }
 
 static bool take_svn(const char *text, uint32_t *out)
@@ -243,7 +242,8 @@ static bool take_svn(const char *text, uint32_t *out)
 }
 
 /* What vouches for the ID key; *has false: nothing does. */
-static int read_vouching(struct work *w, EVP_PKEY *id_key, uint8_t out[SNP_VOUCHING_SIZE], bool *has)
+static int read_vouching(struct work *w, EVP_PKEY *id_key, uint8_t out[SNP_VOUCHING_SIZE],
+                         bool *has)
 {
     const char *author_path = cli_value(w->args, "--sev-author-key");
     const char *signature_path = cli_value(w->args, "--sev-id-key-signature");
@@ -368,10 +368,12 @@ static bool write_part(struct writer *out, bool is_json, const char *name, struc
 static void write_signature(struct writer *out, bool is_json, const struct snp_id_block *block,
                             const struct snp_id_keys *keys)
 {
-    writer_format(out, is_json ? ",\"sev\":{\"svn\":%u" : "svn              %u\n", block->guest_svn);
+    writer_format(out, is_json ? ",\"sev\":{\"svn\":%u" : "svn              %u\n",
+                  block->guest_svn);
     write_item(out, is_json, "id_key", bytes_from(keys->id_key_digest, SNP_DIGEST_SIZE));
     if (keys->has_author)
-        write_item(out, is_json, "author_key", bytes_from(keys->author_key_digest, SNP_DIGEST_SIZE));
+        write_item(out, is_json, "author_key",
+                   bytes_from(keys->author_key_digest, SNP_DIGEST_SIZE));
     write_item(out, is_json, "family", bytes_from(block->family_id, 16));
     write_item(out, is_json, "image", bytes_from(block->image_id, 16));
     writer_text(out, is_json ? "}" : "");

@@ -252,7 +252,8 @@ int keep_job_run(struct keep_job *job)
     if (!host_image_path(KEEP_IMAGE, &job->arena, &request.keep_image, &err))
         return cli_fail_err(KEEP_IMAGE, &err);
     if (request.sim_folder != NULL)
-        (void)fprintf(stderr, "broch: this keep is SIMULATED: nothing is hidden from this machine\n");
+        (void)fprintf(stderr,
+                      "broch: this keep is SIMULATED: nothing is hidden from this machine\n");
     if (!boot_request_finish(&job->boot, &err) || !job->backend->run(&request, &result, &err))
         return cli_fail_err(job->backend->name, &err);
     return report(job, &result);

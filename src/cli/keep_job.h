@@ -1,6 +1,7 @@
 /* A keep that a command starts; what `run` and `deploy` share. Private to cli. Whoever calls this
- * has the options --backend, --env, --fuel, --max-memory, --timeout and KEEP_JOB_SIMULATION_OPTIONS. Functions that return int
- * give CLI_OK or an exit code, and have told why. */
+ * has the options --backend, --env, --fuel, --max-memory, --timeout and
+ * KEEP_JOB_SIMULATION_OPTIONS. Functions that return int give CLI_OK or an exit code, and have told
+ * why. */
 #pragma once
 
 #include "cli/boot_request.h"
@@ -19,17 +20,19 @@
 #endif
 
 /* Of machines, and whether they are simulated. */
-#define KEEP_JOB_SIMULATION_OPTIONS                                                             \
+#define KEEP_JOB_SIMULATION_OPTIONS                                                               \
     {"--image", "FILE", NULL, "the keep image, of 'broch image build'; else this installation's", \
-     false},                                                                                    \
-    {"--simulate", NULL, NULL, "on a simulated platform, which protects nothing", false},       \
-        {"--sim-dir", "DIR", "BROCH_SIM_DIR", "the folder of 'broch sim init', for --simulate", \
-         false}
+     false},                                                                                      \
+        {"--simulate", NULL, NULL, "on a simulated platform, which protects nothing", false},     \
+    {                                                                                             \
+        "--sim-dir", "DIR", "BROCH_SIM_DIR", "the folder of 'broch sim init', for --simulate",    \
+            false                                                                                 \
+    }
 
 struct keep_job {
     const struct cli_args *args;
     const struct host_backend *backend;
-    char sim_folder[SIM_FOLDER_SIZE]; /* "": nothing is simulated */
+    char sim_folder[SIM_FOLDER_SIZE];  /* "": nothing is simulated */
     uint64_t fuel, memory, timeout_ms; /* UINT64_MAX, UINT64_MAX, 0: not given */
     struct boot_request boot;
     struct arena arena;
@@ -41,8 +44,8 @@ struct keep_job {
 /* Sets up the log, and begins a boot request. Then keep_job_close, whatever happens. */
 MUST_CHECK bool keep_job_open(const struct cli_args *args, struct keep_job *out, struct err *err);
 void keep_job_close(struct keep_job *job);
-/* The backend that was named, or the lightest that this machine has, or the strongest; of those that
- * can be simulated when that was asked for. */
+/* The backend that was named, or the lightest that this machine has, or the strongest; of those
+ * that can be simulated when that was asked for. */
 int keep_job_choose_backend(struct keep_job *job, bool strongest);
 int keep_job_parse_limits(struct keep_job *job);
 /* A module, or a folder with a package. config: a configuration of the module's; NULL: none. */

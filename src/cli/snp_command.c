@@ -4,12 +4,16 @@
 #include "cli/snp_work.h"
 #include "base/banned.h"
 
-#define WHERE                                                                                      \
-    "They are kept in --cache, else $BROCH_SNP_CACHE, else /var/cache/broch/snp, from where keeps\n" \
-    "are given them. --chip-id, --tcb and --product fetch for another machine: there\n"             \
+#define WHERE                                                                                 \
+    "They are kept in --cache, else $BROCH_SNP_CACHE, else /var/cache/broch/snp, from where " \
+    "keeps\n"                                                                                 \
+    "are given them. --chip-id, --tcb and --product fetch for another machine: there\n"       \
     "'broch platform snp show' says them.\n"
 
-#define CACHE {"--cache", "DIR", "BROCH_SNP_CACHE", "the folder of what is kept", false}
+#define CACHE                                                                    \
+    {                                                                            \
+        "--cache", "DIR", "BROCH_SNP_CACHE", "the folder of what is kept", false \
+    }
 
 static const struct cli_option fetch_options[] = {
     CACHE,

@@ -189,8 +189,9 @@ static int fetch_vcek(struct work *w)
     struct bytes vcek;
 
     if (bytes_are_zero(bytes_from(w->platform.chip_id, SNP_CHIP_ID_SIZE)))
-        return cli_fail("platform snp", "this machine hides its chip (MASK_CHIP_ID): nobody can ask "
-                                        "for its certificate");
+        return cli_fail("platform snp",
+                        "this machine hides its chip (MASK_CHIP_ID): nobody can ask "
+                        "for its certificate");
     if (!snp_vcek_path(w->platform.product, w->platform.chip_id, w->platform.tcb, path,
                        sizeof path))
         return cli_fail("platform snp", "this TCB is none of such a processor");
@@ -273,7 +274,8 @@ int cli_platform_snp_vcek(const struct cli_args *args)
                  SNP_CACHE_VEK) >= (int)sizeof path)
         return cli_fail("--cache", "is too long a name");
     arena_init(&arena, arena_heap, ARENA_LIMIT);
-    int code = os_read_file(path, FILE_MAX, &arena, &vcek, &err) ? CLI_OK : cli_fail_err(path, &err);
+    int code =
+        os_read_file(path, FILE_MAX, &arena, &vcek, &err) ? CLI_OK : cli_fail_err(path, &err);
     if (code == CLI_OK && cli_is_given(args, "--file"))
         (void)printf("%s\n", path);
     else if (code == CLI_OK && !os_write_fd(STDOUT_FILENO, vcek, &err))

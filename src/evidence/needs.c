@@ -43,10 +43,10 @@ bool snp_vcek_path(enum snp_product product, const uint8_t chip_id[SNP_CHIP_ID_S
     hex_encode(bytes_from(chip_id, chip_size), chip);
     if (product == SNP_TURIN)
         (void)snprintf(fmc, sizeof fmc, "fmcSPL=%02u&", tcb.fmc);
-    int written = snprintf(
-        out, size, "/vcek/v1/%s/%.*s?%sblSPL=%02u&teeSPL=%02u&snpSPL=%02u&ucodeSPL=%02u",
-        snp_product_name(product), (int)hex_size(chip_size), chip, fmc, tcb.bootloader, tcb.tee,
-        tcb.snp, tcb.microcode);
+    int written =
+        snprintf(out, size, "/vcek/v1/%s/%.*s?%sblSPL=%02u&teeSPL=%02u&snpSPL=%02u&ucodeSPL=%02u",
+                 snp_product_name(product), (int)hex_size(chip_size), chip, fmc, tcb.bootloader,
+                 tcb.tee, tcb.snp, tcb.microcode);
     return written > 0 && (size_t)written < size;
 }
 

@@ -33,13 +33,11 @@ static bool read_values(const struct toml_form *form, const struct toml_value *v
     return true;
 }
 
-TOML_READ_TABLE(read_snp,
-                {"measurements", read_values, offsetof(struct evidence_reference, snp),
-                 SNP_DIGEST_SIZE})
+TOML_READ_TABLE(read_snp, {"measurements", read_values, offsetof(struct evidence_reference, snp),
+                           SNP_DIGEST_SIZE})
 TOML_READ_TABLE(read_sgx, {"mrenclaves", read_values, offsetof(struct evidence_reference, sgx),
                            MRENCLAVE_SIZE})
-TOML_READ_TABLE(read_archive,
-                {"name", toml_read_text, offsetof(struct evidence_archive, name), 0},
+TOML_READ_TABLE(read_archive, {"name", toml_read_text, offsetof(struct evidence_archive, name), 0},
                 {"version", toml_read_text, offsetof(struct evidence_archive, version), 0},
                 {"sha256", toml_read_text, offsetof(struct evidence_archive, sha256), 0})
 
@@ -116,9 +114,10 @@ static void write_values(struct writer *w, const char *table, const char *key,
 
 void evidence_reference_write(struct writer *w, const struct evidence_reference *r)
 {
-    writer_text(w, "# Reference values of a keep image of Broch. A Steward's policy includes them by\n"
-                   "# references = [\"THIS FILE\"]; 'broch image reproduce' compares them with a "
-                   "build.\n");
+    writer_text(w,
+                "# Reference values of a keep image of Broch. A Steward's policy includes them by\n"
+                "# references = [\"THIS FILE\"]; 'broch image reproduce' compares them with a "
+                "build.\n");
     write_text(w, "broch", r->broch);
     write_text(w, "commit", r->commit);
     write_text(w, "compiler", r->compiler);

@@ -20,7 +20,8 @@ struct evidence_reference {
     size_t archive_count;
 };
 
-/* Reads the TOML; *out borrows from the text and the arena. A file without any value is an error. */
+/* Reads the TOML; *out borrows from the text and the arena. A file without any value is an error.
+ */
 MUST_CHECK bool evidence_reference_parse(struct bytes text, struct arena *arena,
                                          struct evidence_reference *out, struct text_error *error);
 void evidence_reference_write(struct writer *w, const struct evidence_reference *reference);

@@ -155,7 +155,8 @@ bool snp_id_auth_sign(const struct snp_id_block *block, EVP_PKEY *id_key, const 
 {
     uint8_t block_bytes[SNP_ID_BLOCK_SIZE];
 
-    _Static_assert(AUTHOR_KEY_AT == AUTHOR_SIGNATURE_AT + SNP_SIGNATURE_SIZE, "one behind the other");
+    _Static_assert(AUTHOR_KEY_AT == AUTHOR_SIGNATURE_AT + SNP_SIGNATURE_SIZE,
+                   "one behind the other");
     snp_id_block_write(block, block_bytes);
     memset(out, 0, SNP_ID_AUTH_SIZE);
     put_u32(out, ALGORITHM_P384_SHA384);

@@ -48,7 +48,8 @@ struct snp_vmsa {
 /* The page of a vCPU that is reset, as QEMU and KVM make it. */
 void snp_vmsa_write(const struct snp_vmsa *vmsa, uint8_t out[SNP_PAGE_SIZE]);
 
-/* A vCPU that begins in long mode: flat segments, the selectors 8 (code) and 16 (data) of ring 0. */
+/* A vCPU that begins in long mode: flat segments, the selectors 8 (code) and 16 (data) of ring 0.
+ */
 struct snp_long_mode {
     uint64_t rip, rsi; /* all other general registers are 0 */
     uint64_t cr0, cr3, cr4, efer, xcr0;

@@ -52,8 +52,7 @@ static bool crypt(bool is_sealing, const uint8_t key[SNP_MESSAGE_KEY_SIZE], uint
         EVP_CipherUpdate(context, NULL, &size, header + ALGORITHM_AT, HEADER_SIZE - ALGORITHM_AT) ==
             1 &&
         EVP_CipherUpdate(context, out, &size, in.data, (int)in.size) == 1 &&
-        (is_sealing ||
-         EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_SET_TAG, TAG_SIZE, tag) == 1) &&
+        (is_sealing || EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_SET_TAG, TAG_SIZE, tag) == 1) &&
         EVP_CipherFinal_ex(context, out + size, &last) == 1 &&
         (!is_sealing || EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_GET_TAG, TAG_SIZE, tag) == 1);
     EVP_CIPHER_CTX_free(context);

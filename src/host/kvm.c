@@ -20,8 +20,8 @@
 
 /* Made before the process is. */
 static const char *shim_path;
-static struct psp *simulated; /* NULL: none */
-static bool is_snp;           /* the real one */
+static struct psp *simulated;                /* NULL: none */
+static bool is_snp;                          /* the real one */
 static struct snp_endorsements endorsements; /* then */
 
 /* A number as people write it, in hexadecimal. */
@@ -150,8 +150,7 @@ _Noreturn static void become_machine(const struct child_plan *plan)
     child_arrange(plan);
     if (!child_send_listener(-1))
         child_fail("cannot reach the loader", errno);
-    if (!machine_new(&parts, &machine, &err) ||
-        !proxy_new(machine_block(&machine), &proxy, &err))
+    if (!machine_new(&parts, &machine, &err) || !proxy_new(machine_block(&machine), &proxy, &err))
         child_fail(err.msg, err.code == ERR_IO ? (int)err.at : 0);
     (void)close(IMAGE_FD);
     platform_prepare(&machine);

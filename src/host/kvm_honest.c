@@ -1,4 +1,5 @@
-/* What an honest loader does with a machine beside serving its calls: nothing that it should not. */
+/* What an honest loader does with a machine beside serving its calls: nothing that it should not.
+ */
 #include "host/kvm.h"
 
 uint64_t platform_mode(uint64_t mode)

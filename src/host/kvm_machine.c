@@ -256,8 +256,7 @@ static bool start(struct machine *m, const struct machine_plan *plan, const stru
     struct snp_machine snp;
 
     if (!open_kvm(m, err) || !map_memory(m, err) ||
-        !(plan->is_snp ? open_snp_vm(m, &snp, err) : open_plain_vm(m, err)) ||
-        !open_vcpu(m, err))
+        !(plan->is_snp ? open_snp_vm(m, &snp, err) : open_plain_vm(m, err)) || !open_vcpu(m, err))
         return false;
     load(m, image);
     const struct snp_long_mode begin = start_of(plan, image);

@@ -203,7 +203,7 @@ static void fill_cpuid(uint8_t page[SNP_PAGE_SIZE])
     writer_u32le(&w, 0x8000001f);
     for (unsigned i = 0; i < 5; i++)
         writer_u32le(&w, 0);
-    writer_u32le(&w, 0x1b);          /* SME, SEV, SEV-ES, SEV-SNP */
+    writer_u32le(&w, 0x1b);           /* SME, SEV, SEV-ES, SEV-SNP */
     writer_u32le(&w, C_BIT | 1 << 6); /* and one bit of addresses is lost */
     writer_u32le(&head, count + 1);
 }

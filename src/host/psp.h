@@ -24,8 +24,8 @@ void psp_launch_start(struct psp *psp, uint64_t policy);
  * ERR_INVALID: after the end, an address that is no page's; ERR_CRYPTO. */
 MUST_CHECK bool psp_launch_update(struct psp *psp, enum snp_page_type type, uint64_t gpa,
                                   uint8_t *page, struct err *err);
-/* Ends it with the first vCPU's page. An ID block and its authentication may be NULL, both; they are
- * judged: ERR_POLICY when it says another digest or policy, and as snp_id_auth_verify. */
+/* Ends it with the first vCPU's page. An ID block and its authentication may be NULL, both; they
+ * are judged: ERR_POLICY when it says another digest or policy, and as snp_id_auth_verify. */
 MUST_CHECK bool psp_launch_finish(struct psp *psp, const uint8_t vmsa[SNP_PAGE_SIZE],
                                   const struct bytes *id_block, const struct bytes *id_auth,
                                   struct err *err);

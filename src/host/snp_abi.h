@@ -108,9 +108,11 @@ struct snp_finish {
     uint16_t flags;
     uint64_t pad1[4];
 };
-_Static_assert(sizeof(struct snp_finish) == 88 && offsetof(struct snp_finish, vcek_disabled) == 18 &&
+_Static_assert(sizeof(struct snp_finish) == 88 &&
+                   offsetof(struct snp_finish, vcek_disabled) == 18 &&
                    offsetof(struct snp_finish, host_data) == 19 &&
-                   offsetof(struct snp_finish, flags) == 54 && offsetof(struct snp_finish, pad1) == 56,
+                   offsetof(struct snp_finish, flags) == 54 &&
+                   offsetof(struct snp_finish, pad1) == 56,
                "kvm_sev_snp_launch_finish");
 
 /* What the firmware says of a CPUID page that it has corrected (AMD 56860, SNP_LAUNCH_UPDATE). */

@@ -31,8 +31,7 @@ static int call(const struct snp_machine *m, unsigned long request, void *argume
 }
 
 /* One command of the firmware's. */
-static int command(const struct snp_machine *m, enum snp_command_id id, void *data,
-                   uint32_t *error)
+static int command(const struct snp_machine *m, enum snp_command_id id, void *data, uint32_t *error)
 {
     struct snp_command c = {.id = id, .data = (uintptr_t)data, .sev_fd = (uint32_t)m->sev};
     int result = call(m, SNP_MEMORY_ENCRYPT_OP, &c);
@@ -159,8 +158,8 @@ static bool launch_range(const struct snp_machine *m, const struct image_range *
 
     if (update(m, &u, &error) == 0)
         return true;
-    /* a CPUID page that the firmware does not believe it corrects in place; our shim asks no more of
-     * it than a processor of this kind has */
+    /* a CPUID page that the firmware does not believe it corrects in place; our shim asks no more
+     * of it than a processor of this kind has */
     if (range->type == SNP_PAGE_CPUID && error == SNP_STATUS_INVALID_PARAM &&
         update(m, &again, &error) == 0)
         return true;
@@ -187,7 +186,8 @@ bool snp_launch(struct snp_machine *m, const struct image *image, uint8_t *share
 bool snp_launch_finish(struct snp_machine *m, struct bytes id_block, struct bytes id_auth,
                        struct err *err)
 {
-    struct snp_finish f = {.id_block = (uintptr_t)id_block.data, .id_auth = (uintptr_t)id_auth.data};
+    struct snp_finish f = {.id_block = (uintptr_t)id_block.data,
+                           .id_auth = (uintptr_t)id_auth.data};
     struct reader r = reader_of(bytes_after(id_auth, id_auth.size < 4 ? id_auth.size : 4));
     uint32_t author = 0, error;
 

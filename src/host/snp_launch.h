@@ -21,23 +21,23 @@ struct snp_machine {
     bool has_cert_exit;
 };
 
-/* What is said where the kernel or the firmware refused: `at` is the errno; the firmware's error goes
- * to the log. All return ERR_IO. */
+/* What is said where the kernel or the firmware refused: `at` is the errno; the firmware's error
+ * goes to the log. All return ERR_IO. */
 
 /* A machine's descriptor; then INIT2. ERR_UNSUPPORTED: KVM has no such machines. */
 MUST_CHECK bool snp_machine_new(const struct snp_kernel *kernel, int kvm, int sev,
                                 struct snp_machine *out, struct err *err);
 /* Its memory, [0, size): `shared` is what the host sees of it. All but [hole, hole + hole_size) is
  * private from the start. */
-MUST_CHECK bool snp_machine_memory(struct snp_machine *m, void *shared, uint64_t size, uint64_t hole,
-                                   uint64_t hole_size, struct err *err);
+MUST_CHECK bool snp_machine_memory(struct snp_machine *m, void *shared, uint64_t size,
+                                   uint64_t hole, uint64_t hole_size, struct err *err);
 /* START, and an UPDATE for each range, whose bytes are taken from where the host sees the machine's
  * memory. `cpuid` is what the vCPU was given; its page is written there. */
 MUST_CHECK bool snp_launch(struct snp_machine *m, const struct image *image, uint8_t *shared,
                            const struct kvm_cpuid2 *cpuid, struct err *err);
 /* FINISH: the vCPU's state is measured as it is. Signatures may be empty. */
-MUST_CHECK bool snp_launch_finish(struct snp_machine *m, struct bytes id_block, struct bytes id_auth,
-                                  struct err *err);
+MUST_CHECK bool snp_launch_finish(struct snp_machine *m, struct bytes id_block,
+                                  struct bytes id_auth, struct err *err);
 
 /* ---- while it runs ---- */
 

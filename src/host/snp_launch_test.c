@@ -48,8 +48,7 @@ static int refuse(int number)
 static bool is_private(uint64_t from, uint64_t size)
 {
     for (size_t i = 0; i < k.private_count; i++) {
-        if (from >= k.private[i].address &&
-            from + size <= k.private[i].address + k.private[i].size)
+        if (from >= k.private[i].address && from + size <= k.private[i].address + k.private[i].size)
             return true;
     }
     return false;
@@ -405,7 +404,7 @@ static void cpuid_pages(void **state)
     assert_int_equal(u32_at(page + 16 + 24), 0xa10f11); /* what it gives */
     assert_int_equal(u32_at(page + 64), 0xd);
     assert_int_equal(u32_at(page + 64 + 4), 1);
-    assert_int_equal(u32_at(page + 64 + 8), 1);         /* XCR0 */
+    assert_int_equal(u32_at(page + 64 + 8), 1); /* XCR0 */
     assert_int_equal(u32_at(page + 64 + 28), 0x240);
     cpuid.head.nent = 64;
     assert_true(snp_cpuid_page(&cpuid.head, page, &err));
@@ -422,8 +421,8 @@ static void page_states(void **state)
         {{POOL_PA, 512, 1 << 4}, 0},
         {{0, BLOCK_PA / 4096, 1 << 4}, 0},
         {{MEMORY_SIZE - 4096, 1, 1 << 4}, 0},
-        {{POOL_PA, 512, 0}, EINVAL},           /* to be shared */
-        {{BLOCK_PA, 1, 1 << 4}, EINVAL},       /* what is shared */
+        {{POOL_PA, 512, 0}, EINVAL},     /* to be shared */
+        {{BLOCK_PA, 1, 1 << 4}, EINVAL}, /* what is shared */
         {{BLOCK_PA - 4096, 2, 1 << 4}, EINVAL},
         {{BLOCK_PA + BLOCK_SIZE - 4096, 2, 1 << 4}, EINVAL},
         {{POOL_PA + 1, 1, 1 << 4}, EINVAL},

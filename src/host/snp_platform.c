@@ -23,7 +23,8 @@ bool snp_platform_read(const struct snp_kernel *kernel, int sev, uint8_t family,
 
     *out = (struct snp_platform){.product = snp_product_of(family, model)};
     if (out->product == SNP_PRODUCT_UNKNOWN)
-        return err_set(err, ERR_UNSUPPORTED, "no known processor with SEV-SNP; its model is", model);
+        return err_set(err, ERR_UNSUPPORTED, "no known processor with SEV-SNP; its model is",
+                       model);
     if (!command(kernel, sev, SNP_PLATFORM_STATUS, &status) ||
         !command(kernel, sev, SNP_GET_ID2, &id))
         return err_set(err, ERR_IO, "AMD's secure processor does not say what it is",

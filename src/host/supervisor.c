@@ -317,8 +317,8 @@ static int64_t serve_message(const struct supervisor *s, const struct keep_reque
     case KEEP_CALL_ATTEST:
         if (body.size != KEEP_REPORT_DATA_SIZE)
             return -EINVAL;
-        return serve_attest(
-            s, body.data, out, request->space < KEEP_MESSAGE_MAX ? request->space : KEEP_MESSAGE_MAX);
+        return serve_attest(s, body.data, out,
+                            request->space < KEEP_MESSAGE_MAX ? request->space : KEEP_MESSAGE_MAX);
     case KEEP_CALL_PHASE:
         return serve_phase(s, request->value);
     case KEEP_CALL_RESOLVE:

@@ -80,8 +80,7 @@ static void map_segment(struct tables *t, const Elf64_Phdr *p)
 static bool make_tables(uint8_t *memory, uint64_t root, uint64_t c_bit, const Elf64_Phdr *headers,
                         size_t count, struct err *err)
 {
-    struct tables t = {
-        .memory = memory, .root = root, .next = root + PAGE_SIZE, .c_bit = c_bit};
+    struct tables t = {.memory = memory, .root = root, .next = root + PAGE_SIZE, .c_bit = c_bit};
     const uint64_t shared = ENTRY_WRITABLE | ENTRY_NX, data = shared | c_bit;
 
     for (size_t i = 0; i < count; i++)

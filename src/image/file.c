@@ -59,8 +59,8 @@ bool image_file_parse(struct bytes in, struct image_file *out, struct err *err)
             return err_set(err, ERR_FORMAT, "the image ends early, at offset", at);
         struct bytes *part = part_of(&file, kind);
         if (part == NULL || part->size != 0)
-            return err_set(err, ERR_FORMAT, "a part of the image is unknown or there twice, at offset",
-                           at);
+            return err_set(err, ERR_FORMAT,
+                           "a part of the image is unknown or there twice, at offset", at);
         *part = body;
     }
     if (file.shim.size == 0 || file.keep.size == 0)

@@ -120,7 +120,8 @@ static void ranges_are_pages(void **state)
     assert_int_equal(compose(&s, (size_t)2 * PAGE_SIZE).count, image.count - 1);
 }
 
-/* Walks the tables; the last entry, 0 when there is none. *c: whether all above it have the C-bit. */
+/* Walks the tables; the last entry, 0 when there is none. *c: whether all above it have the C-bit.
+ */
 static uint64_t walk(const struct image *image, uint64_t root, uint64_t va, bool *c)
 {
     uint64_t table = root, entry = 0;
@@ -199,10 +200,10 @@ static void bad_shims(void **state)
     for (size_t size = 0; size < offsetof(struct shim, text); size += 7)
         refuse(&good, size);
     refuse(&good, sizeof good - 1); /* its last segment is not whole */
-#define BAD(change)     \
-    do {                \
-        s = good;       \
-        change;         \
+#define BAD(change)           \
+    do {                      \
+        s = good;             \
+        change;               \
         refuse(&s, sizeof s); \
     } while (0)
     BAD(s.e.e_ident[0] = 0);
@@ -254,8 +255,13 @@ static void every_part_is_measured(void **state)
     measure(&s, first);
     measure(&s, other);
     assert_memory_equal(first, other, sizeof first);
-    uint8_t *const places[] = {&s.text[0],  &s.text[99],   &s.data[49],    &s.user[4999],
-                               keep_bytes,  &keep_bytes[PAGE_SIZE], &keep_bytes[sizeof keep_bytes - 1]};
+    uint8_t *const places[] = {&s.text[0],
+                               &s.text[99],
+                               &s.data[49],
+                               &s.user[4999],
+                               keep_bytes,
+                               &keep_bytes[PAGE_SIZE],
+                               &keep_bytes[sizeof keep_bytes - 1]};
     for (size_t i = 0; i < COUNT_OF(places); i++) {
         *places[i] ^= 1;
         measure(&s, other);
@@ -287,16 +293,16 @@ static void the_first_processor(void **state)
         size_t at;
         uint64_t value;
     } fields[] = {
-        {0x00, 0xffffffff0c930010}, /* ES: selector, attributes, limit */
-        {0x10, 0xffffffff0a9b0008}, /* CS */
-        {0x20, 0xffffffff0c930010}, /* SS */
-        {0x60, 0x0000ffff00000000}, /* GDTR */
-        {0x90, 0x0000ffff008b0000}, /* TR */
-        {0xc8, 0},                  /* CPL among them */
-        {0xd0, 0x1d01},             /* EFER: SVME, NXE, LMA, LME, SCE */
-        {0x148, 0x350e60},          /* CR4: SMAP, SMEP, OSXSAVE, FSGSBASE, UMIP, …, MCE, PAE */
+        {0x00, 0xffffffff0c930010},  /* ES: selector, attributes, limit */
+        {0x10, 0xffffffff0a9b0008},  /* CS */
+        {0x20, 0xffffffff0c930010},  /* SS */
+        {0x60, 0x0000ffff00000000},  /* GDTR */
+        {0x90, 0x0000ffff008b0000},  /* TR */
+        {0xc8, 0},                   /* CPL among them */
+        {0xd0, 0x1d01},              /* EFER: SVME, NXE, LMA, LME, SCE */
+        {0x148, 0x350e60},           /* CR4: SMAP, SMEP, OSXSAVE, FSGSBASE, UMIP, …, MCE, PAE */
         {0x150, 0x0008000000420000}, /* CR3: the second set, private */
-        {0x158, 0x80010033},        /* CR0 */
+        {0x158, 0x80010033},         /* CR0 */
         {0x160, 0x400},
         {0x168, 0xffff0ff0},
         {0x170, 2},
@@ -338,7 +344,8 @@ static void image_files(void **state)
     w = writer_fixed(memory, sizeof memory);
     image_file_write(&w, &file);
     assert_true(writer_done(&w, &whole, &err) && image_file_parse(whole, &back, &err));
-    assert_true(bytes_equal(back.id_block, file.id_block) && bytes_equal(back.id_auth, file.id_auth));
+    assert_true(bytes_equal(back.id_block, file.id_block) &&
+                bytes_equal(back.id_auth, file.id_auth));
     size_t accepted = 0;
     for (size_t size = 0; size < whole.size; size++) {
         struct bytes copy = exact_copy(bytes_before(whole, size));
@@ -355,7 +362,10 @@ static void bad_image_files(void **state)
     uint8_t id[SNP_ID_BLOCK_SIZE] = {0}, memory[8192];
     struct image_file file = {.shim = bytes_of("s"), .keep = bytes_of("k")}, back;
     static const char *const bad[] = {
-        "", "BROCHIM2", "BROCHIM1", "BROCHIM1\1\0\0\0\1\0\0\0s",
+        "",
+        "BROCHIM2",
+        "BROCHIM1",
+        "BROCHIM1\1\0\0\0\1\0\0\0s",
         "BROCHIM1\1\0\0\0\1\0\0\0s\1\0\0\0\1\0\0\0s\2\0\0\0\1\0\0\0k",
         "BROCHIM1\1\0\0\0\1\0\0\0s\2\0\0\0\1\0\0\0k\5\0\0\0\1\0\0\0x",
         "BROCHIM1\1\0\0\0\1\0\0\0s\2\0\0\0\0\0\0\0",

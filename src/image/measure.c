@@ -40,7 +40,8 @@ bool image_measure(const struct image *image, const struct image_variant *varian
     for (size_t i = 0; i < image->count; i++) {
         const struct image_range *range = &image->ranges[i];
         for (size_t at = 0; at < range->bytes.size; at += SNP_PAGE_SIZE) {
-            if (!snp_launch_page(&launch, range->type, range->gpa + at, range->bytes.data + at, err))
+            if (!snp_launch_page(&launch, range->type, range->gpa + at, range->bytes.data + at,
+                                 err))
                 return false;
         }
     }

@@ -59,14 +59,13 @@ bool call_fits(const struct call *call, const uint64_t args[6]);
  *   phase(number)                         how far the keep has come; enum keep_phase
  *   platform_key(out, size)               struct keep_platform_key, of SEV-SNP: once, EPERM after;
  *                                         from the shim, never the host. ENOSYS elsewhere
- *   guest_request(page, size, out, size)  a message to the security processor, sealed with that key;
- *                                         KEEP_GUEST_PAGE bytes there, KEEP_GUEST_SPACE back: its
- *                                         answer, then a table of certificates. EBUSY: once more,
- *                                         with the same bytes; EIO; ENOSYS elsewhere
- * A negative result is an errno: EINVAL a bad name or level, EMSGSIZE too long a text, EFAULT a
- * pointer to nowhere. Where a call gives ENOSYS and is not answered, the keep sends it as a message
- * over the boot socket (descriptor BOOT_SOCKET): a struct keep_request with `size` bytes behind it,
- * answered by a struct keep_reply and its bytes. */
+ *   guest_request(page, size, out, size)  a message to the security processor, sealed with that
+ * key; KEEP_GUEST_PAGE bytes there, KEEP_GUEST_SPACE back: its answer, then a table of
+ * certificates. EBUSY: once more, with the same bytes; EIO; ENOSYS elsewhere A negative result is
+ * an errno: EINVAL a bad name or level, EMSGSIZE too long a text, EFAULT a pointer to nowhere.
+ * Where a call gives ENOSYS and is not answered, the keep sends it as a message over the boot
+ * socket (descriptor BOOT_SOCKET): a struct keep_request with `size` bytes behind it, answered by a
+ * struct keep_reply and its bytes. */
 
 #define KEEP_NAME_MAX 253        /* bytes of a host name, RFC 1035 §2.3.4 */
 #define KEEP_LOG_MAX 4096        /* bytes of a line */

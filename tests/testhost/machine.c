@@ -1,6 +1,6 @@
-/* What a hostile host does to a machine beside lying about calls: how it starts it, its memory before
- * it runs, what its security processor answers, a block that changes while it is read, exits and
- * interrupts at odd times. It runs in the process around the machine, before and beside its
+/* What a hostile host does to a machine beside lying about calls: how it starts it, its memory
+ * before it runs, what its security processor answers, a block that changes while it is read, exits
+ * and interrupts at odd times. It runs in the process around the machine, before and beside its
  * sandbox. */
 #include <errno.h>
 #include <pthread.h>
@@ -82,8 +82,8 @@ void machine_seek_key(void)
 
 void machine_set_disturbance(const char *text)
 {
-    static const char *const names[] = {"quiet", "scribble", "signals", "nmi", "interrupt",
-                                        "syscalls"};
+    static const char *const names[] = {"quiet", "scribble",  "signals",
+                                        "nmi",   "interrupt", "syscalls"};
 
     if (strncmp(text, "exception,", 10) == 0) {
         plan.disturbance = EXCEPTION;
@@ -92,7 +92,8 @@ void machine_set_disturbance(const char *text)
     }
     while (plan.disturbance < EXCEPTION && strcmp(text, names[plan.disturbance]) != 0)
         plan.disturbance++;
-    must(plan.disturbance < EXCEPTION, "--disturb: scribble, signals, nmi, interrupt, exception,N?");
+    must(plan.disturbance < EXCEPTION,
+         "--disturb: scribble, signals, nmi, interrupt, exception,N?");
 }
 
 /* ---- the start ---- */
@@ -174,7 +175,8 @@ static void make_syscall(void)
     struct {
         struct kvm_msrs head;
         struct kvm_msr_entry entries[2];
-    } msrs = {{.nmsrs = 2}, {{.index = 0xc0000082} /* LSTAR */, {.index = 0xc0000084} /* SFMASK */}};
+    } msrs = {{.nmsrs = 2},
+              {{.index = 0xc0000082} /* LSTAR */, {.index = 0xc0000084} /* SFMASK */}};
     struct kvm_regs regs;
     struct kvm_sregs sregs;
 

@@ -100,8 +100,8 @@ void answer_setup(const struct answer_plan *plan);
 /* Writes the counts, when the keep is gone. */
 void answer_done(void);
 
-/* ---- machine.c: what is done to a machine beside its calls; each ends the program when the text is
- * malformed ---- */
+/* ---- machine.c: what is done to a machine beside its calls; each ends the program when the text
+ * is malformed ---- */
 
 void machine_add_poke(const char *text);
 void machine_set_mode(const char *text);

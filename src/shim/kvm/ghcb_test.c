@@ -281,8 +281,10 @@ static void hosts_that_do_not_give(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(start), TEST(hosts_that_do_not_fit), TEST(leaving), TEST(guest_requests),
-        TEST(frames), TEST(twice), TEST(in_small_pages), TEST(hosts_that_do_not_give),
+        TEST(start),          TEST(hosts_that_do_not_fit),
+        TEST(leaving),        TEST(guest_requests),
+        TEST(frames),         TEST(twice),
+        TEST(in_small_pages), TEST(hosts_that_do_not_give),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,8 +59,8 @@ static uint64_t gdt[7] = {0, 0x00af9b000000ffff,              /* kernel code */
 static uint64_t tables_next = TABLES_PA + TABLES_INITIAL * PAGE_SIZE;
 static uint64_t tables_free; /* the first of those that are free again; its first entry: the next */
 static bool is_sealed;
-static uint64_t mode;                   /* MODE_KVM, … */
-static uint64_t c_bit;                  /* of the entries for private memory */
+static uint64_t mode;                    /* MODE_KVM, … */
+static uint64_t c_bit;                   /* of the entries for private memory */
 static uint64_t pool_accepted = POOL_PA; /* on SEV-SNP: what lies before this is ours */
 static uint8_t fault_stack[4096] __attribute__((aligned(16)));
 
@@ -404,9 +404,9 @@ void kernel_fault(struct frame *frame)
     __asm__ volatile("movq %%cr2, %0" : "=r"(address));
     if ((frame->cs & 3) == 0 || record->is_busy)
         panic(frame, address, (frame->cs & 3) == 0,
-              probing != 0            ? probing
+              probing != 0           ? probing
               : (frame->cs & 3) == 0 ? "a fault of ring 0"
-                                      : "a fault while another was dealt with");
+                                     : "a fault while another was dealt with");
     *record = (struct fault){.vector = frame->vector,
                              .error = frame->error,
                              .rip = frame->rip,

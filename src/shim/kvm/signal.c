@@ -107,9 +107,9 @@ _Noreturn static void answer_cpuid(const struct saved *r, const struct fault *f)
 {
     struct cpuid_answer a =
         cpuid_look_up((const void *)CPUID_VA, (uint32_t)r->rax, (uint32_t)r->rcx);
-    const uint64_t gregs[] = {r->r8,  r->r9,  r->r10, r->r11, r->r12, r->r13, r->r14,  r->r15,
-                              r->rdi, r->rsi, r->rbp, a.ebx,  a.edx,  a.eax,  a.ecx,   f->rsp,
-                              f->rip + 2, f->rflags};
+    const uint64_t gregs[] = {r->r8,  r->r9,  r->r10, r->r11, r->r12,     r->r13,
+                              r->r14, r->r15, r->rdi, r->rsi, r->rbp,     a.ebx,
+                              a.edx,  a.eax,  a.ecx,  f->rsp, f->rip + 2, f->rflags};
 
     user_fault_record.is_busy = 0;
     user_resume(gregs);
