@@ -184,9 +184,9 @@ static int check(struct work *w, const char *url, const char *kind, struct bytes
 
 static int fetch_vcek(struct work *w)
 {
-    const char *url;
+    const char *url = "";
     char path[512];
-    struct bytes vcek;
+    struct bytes vcek = {.size = 0};
 
     if (bytes_are_zero(bytes_from(w->platform.chip_id, SNP_CHIP_ID_SIZE)))
         return cli_fail("platform snp",
@@ -203,9 +203,9 @@ static int fetch_vcek(struct work *w)
 
 static int fetch_crl(struct work *w)
 {
-    const char *url;
+    const char *url = "";
     char path[64];
-    struct bytes crl;
+    struct bytes crl = {.size = 0};
 
     (void)snprintf(path, sizeof path, "/vcek/v1/%s/crl", snp_product_name(w->platform.product));
     int code = fetch(w, path, &url, &crl);

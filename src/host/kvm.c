@@ -76,7 +76,7 @@ static void serve_hypercall(const struct machine *m)
 /* KVM wants the certificates for the guest; there is one place for them. */
 static void serve_certificates(const struct machine *m)
 {
-    struct snp_req_certs *wish = (struct snp_req_certs *)((uint8_t *)m->run + SNP_RUN_UNION_AT);
+    struct snp_req_certs *wish = (void *)((uint8_t *)m->run + SNP_RUN_UNION_AT);
     const struct snp_certificate vek = {SNP_CERTIFICATE_VCEK, endorsements.vek};
     struct err err;
     bool ok = wish->gpa == CERTS_PA && wish->pages >= CERTS_SIZE / PAGE_SIZE &&

@@ -187,10 +187,7 @@ static const struct snp_kernel kernel = {.ioctl = double_ioctl};
 static struct arena arena;
 static struct image image;
 static uint8_t *memory;
-static struct {
-    struct kvm_cpuid2 head;
-    struct kvm_cpuid_entry2 entries[100];
-} cpuid;
+static struct kvm_cpuid2 *cpuid;
 
 static int set_up(void **state)
 {
@@ -209,10 +206,11 @@ static int set_up(void **state)
     for (size_t i = 0; i < image.count; i++)
         memcpy(memory + image.ranges[i].gpa, image.ranges[i].bytes.data,
                image.ranges[i].bytes.size);
-    memset(&cpuid, 0, sizeof cpuid);
-    cpuid.head.nent = 2;
-    cpuid.entries[0] = (struct kvm_cpuid_entry2){.function = 1, .eax = 0xa10f11, .ecx = 5};
-    cpuid.entries[1] = (struct kvm_cpuid_entry2){
+    cpuid = calloc(1, sizeof *cpuid + 100 * sizeof cpuid->entries[0]);
+    assert_non_null(cpuid);
+    cpuid->nent = 2;
+    cpuid->entries[0] = (struct kvm_cpuid_entry2){.function = 1, .eax = 0xa10f11, .ecx = 5};
+    cpuid->entries[1] = (struct kvm_cpuid_entry2){
         .function = 0xd, .index = 1, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .ebx = 0x988};
     return 0;
 }
@@ -220,6 +218,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
+    free(cpuid);
     free(memory);
     arena_done(&arena);
     return 0;
@@ -241,7 +240,7 @@ static bool launch(struct err *err)
 {
     struct snp_machine m;
 
-    return begin(&m, err) && snp_launch(&m, &image, memory, &cpuid.head, err) &&
+    return begin(&m, err) && snp_launch(&m, &image, memory, cpuid, err) &&
            snp_launch_finish(&m, bytes_of(""), bytes_of(""), err);
 }
 
@@ -357,7 +356,7 @@ static void signed_images(void **state)
     for (uint8_t author = 0; author < 2; author++) {
         again(state);
         auth[4] = author;
-        assert_true(begin(&m, &err) && snp_launch(&m, &image, memory, &cpuid.head, &err));
+        assert_true(begin(&m, &err) && snp_launch(&m, &image, memory, cpuid, &err));
         assert_true(snp_launch_finish(&m, bytes_from(block, sizeof block),
                                       bytes_from(auth, sizeof auth), &err));
         assert_true(k.finish.has_id_block == 1 && k.finish.has_author_key == author);
@@ -372,12 +371,12 @@ static void the_double_keeps_the_rules(void **state)
     struct err err;
 
     assert_true(snp_machine_new(&kernel, KVM_FD, SEV_FD, &m, &err));
-    assert_false(snp_launch(&m, &image, memory, &cpuid.head, &err)); /* no memory */
+    assert_false(snp_launch(&m, &image, memory, cpuid, &err)); /* no memory */
     assert_int_equal(err.at, EINVAL);
     again(state);
     assert_true(snp_machine_new(&kernel, KVM_FD, SEV_FD, &m, &err) &&
                 snp_machine_memory(&m, memory, MEMORY_SIZE, SHIM_PA, BLOCK_SIZE, &err));
-    assert_false(snp_launch(&m, &image, memory, &cpuid.head, &err)); /* the shim's is shared */
+    assert_false(snp_launch(&m, &image, memory, cpuid, &err)); /* the shim's is shared */
     assert_int_equal(err.at, EINVAL);
     again(state);
     assert_true(begin(&m, &err));
@@ -398,7 +397,7 @@ static void cpuid_pages(void **state)
     struct err err;
 
     (void)state;
-    assert_true(snp_cpuid_page(&cpuid.head, page, &err));
+    assert_true(snp_cpuid_page(cpuid, page, &err));
     assert_int_equal(u32_at(page), 2);
     assert_int_equal(u32_at(page + 16), 1);             /* EAX */
     assert_int_equal(u32_at(page + 16 + 24), 0xa10f11); /* what it gives */
@@ -406,10 +405,10 @@ static void cpuid_pages(void **state)
     assert_int_equal(u32_at(page + 64 + 4), 1);
     assert_int_equal(u32_at(page + 64 + 8), 1); /* XCR0 */
     assert_int_equal(u32_at(page + 64 + 28), 0x240);
-    cpuid.head.nent = 64;
-    assert_true(snp_cpuid_page(&cpuid.head, page, &err));
-    cpuid.head.nent = 65;
-    assert_false(snp_cpuid_page(&cpuid.head, page, &err));
+    cpuid->nent = 64;
+    assert_true(snp_cpuid_page(cpuid, page, &err));
+    cpuid->nent = 65;
+    assert_false(snp_cpuid_page(cpuid, page, &err));
     assert_int_equal(err.code, ERR_LIMIT);
 }
 

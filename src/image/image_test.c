@@ -53,11 +53,11 @@ static struct shim new_shim(void)
                           .p_vaddr = KERNEL_VA + PAGE_SIZE,
                           .p_paddr = SHIM_PA + PAGE_SIZE,
                           .p_filesz = sizeof s.data,
-                          .p_memsz = 2 * PAGE_SIZE};
+                          .p_memsz = UINT64_C(2) * PAGE_SIZE};
     s.p[2] = (Elf64_Phdr){.p_flags = PF_R | PF_W,
                           .p_offset = offsetof(struct shim, user),
                           .p_vaddr = USER_VA,
-                          .p_paddr = SHIM_PA + 3 * PAGE_SIZE,
+                          .p_paddr = SHIM_PA + UINT64_C(3) * PAGE_SIZE,
                           .p_filesz = sizeof s.user,
                           .p_memsz = sizeof s.user};
     memset(s.text, 1, sizeof s.text);
@@ -112,8 +112,8 @@ static void ranges_are_pages(void **state)
     }
     assert_int_equal(page_at(&image, SHIM_PA)[99], 1);
     assert_int_equal(page_at(&image, SHIM_PA)[100], 0);
-    assert_int_equal(page_at(&image, SHIM_PA + 2 * PAGE_SIZE)[0], 0);
-    assert_int_equal(page_at(&image, SHIM_PA + 3 * PAGE_SIZE)[4999], 3);
+    assert_int_equal(page_at(&image, SHIM_PA + UINT64_C(2) * PAGE_SIZE)[0], 0);
+    assert_int_equal(page_at(&image, SHIM_PA + UINT64_C(3) * PAGE_SIZE)[4999], 3);
     assert_null(page_at(&image, BLOCK_PA));
     assert_null(page_at(&image, POOL_PA));
     /* a file of whole pages has no last one of its own */
@@ -137,7 +137,7 @@ static uint64_t walk(const struct image *image, uint64_t root, uint64_t va, bool
             return entry;
         *c = *c && (entry & C) != 0;
         table = entry & UINT64_C(0x0007fffffffff000);
-        assert_true(table >= root && table < root + TABLES_SET * PAGE_SIZE);
+        assert_true(table >= root && table < root + (uint64_t)TABLES_SET * PAGE_SIZE);
     }
     return entry;
 }
@@ -150,8 +150,9 @@ static void both_sets_of_tables(void **state)
     } places[] = {
         {KERNEL_VA, SHIM_PA, 0, false},
         {KERNEL_VA + PAGE_SIZE, SHIM_PA + PAGE_SIZE, 2 | NX, false},
-        {USER_VA, SHIM_PA + 3 * PAGE_SIZE, 2 | 4 | NX, false},
-        {ALIAS_VA + SHIM_PA + 3 * PAGE_SIZE, SHIM_PA + 3 * PAGE_SIZE, 2 | NX, false},
+        {USER_VA, SHIM_PA + UINT64_C(3) * PAGE_SIZE, 2 | 4 | NX, false},
+        {ALIAS_VA + SHIM_PA + UINT64_C(3) * PAGE_SIZE, SHIM_PA + UINT64_C(3) * PAGE_SIZE, 2 | NX,
+         false},
         {ALIAS_VA + TABLES_PA, TABLES_PA, 2 | NX, false},
         {ALIAS_VA + BLOCK_PA, BLOCK_PA, 2 | NX, true},
         {BLOCK_VA, BLOCK_PA, 2 | 4 | NX, true},
@@ -329,7 +330,7 @@ static void the_first_processor(void **state)
 static void image_files(void **state)
 {
     uint8_t memory[8192], id[SNP_ID_BLOCK_SIZE] = {1}, auth[SNP_ID_AUTH_SIZE] = {2};
-    struct image_file file = {.shim = bytes_of("a shim"), .keep = bytes_of("a keep")}, back;
+    struct image_file file = {.shim = bytes_of("a shim"), .keep = bytes_of("a keep")}, back = file;
     struct writer w = writer_fixed(memory, sizeof memory);
     struct bytes whole;
     struct err err;

@@ -20,6 +20,8 @@
 
 #define POKES_MAX 16
 #define PAUSE_NS 200000
+#define LSTAR 0xc0000082
+#define SFMASK 0xc0000084
 
 enum disturbance { QUIET, SCRIBBLE, SIGNALS, NMI, INTERRUPT, SYSCALLS, EXCEPTION };
 
@@ -172,27 +174,28 @@ static struct kvm_segment ring_0(uint16_t selector, bool is_code)
 /* AMD APM volume 3, SYSCALL in 64-bit mode. RBX has where ring 3 goes on. */
 static void make_syscall(void)
 {
-    struct {
-        struct kvm_msrs head;
-        struct kvm_msr_entry entries[2];
-    } msrs = {{.nmsrs = 2},
-              {{.index = 0xc0000082} /* LSTAR */, {.index = 0xc0000084} /* SFMASK */}};
+    struct kvm_msrs *msrs = calloc(1, sizeof *msrs + 2 * sizeof msrs->entries[0]);
     struct kvm_regs regs;
     struct kvm_sregs sregs;
 
+    must(msrs != NULL, "no memory");
+    msrs->nmsrs = 2;
+    msrs->entries[0].index = LSTAR;
+    msrs->entries[1].index = SFMASK;
     must(ioctl(machine->vcpu, KVM_GET_REGS, &regs) == 0 &&
              ioctl(machine->vcpu, KVM_GET_SREGS, &sregs) == 0 &&
-             ioctl(machine->vcpu, KVM_GET_MSRS, &msrs) == 2,
+             ioctl(machine->vcpu, KVM_GET_MSRS, msrs) == 2,
          "the processor cannot be read");
     regs.rcx = regs.rbx;
     regs.r11 = regs.rflags;
-    regs.rip = msrs.entries[0].data;
-    regs.rflags &= ~msrs.entries[1].data;
+    regs.rip = msrs->entries[0].data;
+    regs.rflags &= ~msrs->entries[1].data;
     sregs.cs = ring_0(KERNEL_CS, true);
     sregs.ss = ring_0(KERNEL_DS, false);
     must(ioctl(machine->vcpu, KVM_SET_SREGS, &sregs) == 0 &&
              ioctl(machine->vcpu, KVM_SET_REGS, &regs) == 0,
          "the processor cannot be set");
+    free(msrs);
 }
 
 static atomic_uint syscalls_wanted, syscalls_made;

@@ -10,8 +10,9 @@
 #define OSXSAVE (1u << 27)
 #define RDRAND (1u << 30)  /* of leaf 1, ECX */
 #define FSGSBASE (1u << 0) /* of leaf 7, EBX */
-#define XSAVE_SIZE 832 /* for x87, SSE and AVX, which is what XCR0 has (Intel SDM vol. 1, §13.4) \
-                        */
+#define XSAVE_SIZE                                                                 \
+    832 /* for x87, SSE and AVX, which is what XCR0 has (Intel SDM vol. 1, §13.4) \
+         */
 
 struct entry {
     uint32_t leaf, subleaf;

@@ -44,7 +44,7 @@ enum {
 
 static volatile uint64_t *ghcb(unsigned at)
 {
-    return (volatile uint64_t *)((uint8_t *)cpu_alias(GHCB_PA) + at);
+    return (volatile void *)((uint8_t *)cpu_alias(GHCB_PA) + at);
 }
 
 static void set(unsigned at, uint64_t value)

@@ -28,7 +28,7 @@ static int set_up(void **state)
     (void)state;
     memset(&k, 0, sizeof k);
     k.sev_status = 7;
-    k.information = 2ull << 48 | 1ull << 32 | 51ull << 24 | 1;
+    k.information = 2ULL << 48 | 1ULL << 32 | 51ULL << 24 | 1;
     k.features = 1 << 12 | 0x81;
     k.registered = GHCB_PA | 0x13;
     return 0;
@@ -86,7 +86,7 @@ uint64_t cpu_validate(void *address, uint64_t is_frame)
         changed += !k.taken[i];
         k.taken[i] = true;
     }
-    return changed == count ? 0 : 1ull << 32;
+    return changed == count ? 0 : 1ULL << 32;
 }
 
 /* ---- the hypervisor ---- */
@@ -182,14 +182,14 @@ static void expect_end(uint64_t reason)
 static void hosts_that_do_not_fit(void **state)
 {
     set_up(state);
-    k.information = 2ull << 48 | 1ull << 32 | 47ull << 24 | 1;
+    k.information = 2ULL << 48 | 1ULL << 32 | 47ULL << 24 | 1;
     expect_end(TERMINATE_C_BIT);
-    k.information = 2ull << 48 | 1ull << 32 | 51ull << 24 | 2; /* another answer */
+    k.information = 2ULL << 48 | 1ULL << 32 | 51ULL << 24 | 2; /* another answer */
     expect_end(TERMINATE_C_BIT);
     set_up(state);
-    k.information = 1ull << 48 | 1ull << 32 | 51ull << 24 | 1;
+    k.information = 1ULL << 48 | 1ULL << 32 | 51ULL << 24 | 1;
     expect_end(TERMINATE_PROTOCOL);
-    k.information = 9ull << 48 | 3ull << 32 | 51ull << 24 | 1;
+    k.information = 9ULL << 48 | 3ULL << 32 | 51ULL << 24 | 1;
     expect_end(TERMINATE_PROTOCOL);
     set_up(state);
     k.features = 0x81;
@@ -215,8 +215,8 @@ static void guest_requests(void **state)
     (void)state;
     assert_true(ghcb_start());
     assert_int_equal(ghcb_guest_request(), 0);
-    k.info2 = 2ull << 32;
-    assert_int_equal(ghcb_guest_request(), 2ll << 32);
+    k.info2 = 2ULL << 32;
+    assert_int_equal(ghcb_guest_request(), 2LL << 32);
     k.info2 = 0;
     k.info1 = 2; /* the host wants to inject something */
     assert_int_equal(ghcb_guest_request(), -1);
@@ -229,7 +229,7 @@ static void frames(void **state)
     assert_true(ghcb_accept_frame(POOL_PA) && ghcb_accept_frame(POOL_PA + FRAME_SIZE));
     assert_int_equal(k.frames_asked, 2);
     assert_true(k.taken[0] && k.taken[1023] && !k.taken[1024]);
-    assert_true(ghcb_accept_page(POOL_PA + 2ull * FRAME_SIZE));
+    assert_true(ghcb_accept_page(POOL_PA + 2ULL * FRAME_SIZE));
     assert_true(k.pages_asked == 1 && k.taken[1024] && !k.taken[1025]);
 }
 
