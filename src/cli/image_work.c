@@ -16,7 +16,6 @@
 #define SHIM "broch-shim-kvm"
 #define KEEP "broch-keep"
 #define OUTPUT_MAX ((size_t)1 << 20)
-#define VARIANTS_MAX 8
 
 /* From what this build was made: tools/build_facts.py. */
 struct build_archive {
@@ -30,7 +29,7 @@ struct work {
     const char *name; /* of the image, for messages */
     struct image_file file;
     struct image image;
-    uint8_t digests[VARIANTS_MAX][SNP_DIGEST_SIZE];
+    uint8_t digests[IMAGE_VARIANTS][SNP_DIGEST_SIZE];
 };
 
 static void work_open(struct work *w, const struct cli_args *args)
@@ -97,7 +96,7 @@ static int measure(struct work *w)
 {
     struct err err;
 
-    for (size_t i = 0; i < image_variant_count && i < VARIANTS_MAX; i++) {
+    for (size_t i = 0; i < IMAGE_VARIANTS; i++) {
         if (!image_measure(&w->image, &image_variants[i], w->digests[i], &err))
             return cli_fail_err(w->name, &err);
     }
@@ -155,7 +154,7 @@ static void write_measurements(struct writer *out, const struct work *w, bool is
 {
     if (is_json)
         writer_text(out, "\"measurements\":[");
-    for (size_t i = 0; i < image_variant_count; i++) {
+    for (size_t i = 0; i < IMAGE_VARIANTS; i++) {
         const struct image_variant *v = &image_variants[i];
         if (is_json) {
             writer_format(out, "%s{\"technology\":\"snp\",\"variant\":\"%s\",\"measurement\":\"",
@@ -174,13 +173,13 @@ static void write_measurements(struct writer *out, const struct work *w, bool is
 
 static struct evidence_reference reference_of(struct work *w)
 {
-    struct bytes *values = ARENA_ARRAY(&w->arena, struct bytes, image_variant_count);
+    struct bytes *values = ARENA_ARRAY(&w->arena, struct bytes, IMAGE_VARIANTS);
     size_t count = COUNT_OF(build_archives) - 1;
     struct evidence_archive *archives = ARENA_ARRAY(&w->arena, struct evidence_archive, count + 1);
 
     if (values == NULL || archives == NULL)
         return (struct evidence_reference){.archive_count = 0};
-    for (size_t i = 0; i < image_variant_count; i++)
+    for (size_t i = 0; i < IMAGE_VARIANTS; i++)
         values[i] = bytes_from(w->digests[i], SNP_DIGEST_SIZE);
     for (size_t i = 0; i < count; i++)
         archives[i] = (struct evidence_archive){bytes_of(build_archives[i].name),
@@ -189,7 +188,7 @@ static struct evidence_reference reference_of(struct work *w)
     return (struct evidence_reference){.broch = bytes_of(cli_version),
                                        .commit = bytes_of(BUILD_COMMIT),
                                        .compiler = bytes_of(BUILD_COMPILER),
-                                       .snp = {.items = values, .count = image_variant_count},
+                                       .snp = {.items = values, .count = IMAGE_VARIANTS},
                                        .archives = archives,
                                        .archive_count = count};
 }

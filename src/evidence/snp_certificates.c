@@ -54,22 +54,25 @@ static bool read_entry(struct reader *r, struct snp_certificate *out, struct byt
 bool snp_certificates_read(struct bytes table, struct snp_certificate out[SNP_CERTIFICATES_MAX],
                            size_t *count, struct err *err)
 {
-    struct bytes seen[SNP_CERTIFICATES_MAX];
+    struct bytes seen[SNP_CERTIFICATES_MAX], guid;
     struct reader r = reader_of(table);
+    struct snp_certificate entry;
 
-    for (*count = 0; *count < SNP_CERTIFICATES_MAX; ++*count) {
-        if (!read_entry(&r, &out[*count], &seen[*count], err))
+    for (*count = 0;; ++*count) {
+        if (!read_entry(&r, &entry, &guid, err))
             return false;
-        if (out[*count].content.size == 0)
+        if (entry.content.size == 0)
             break;
+        if (*count == SNP_CERTIFICATES_MAX)
+            return err_set(err, ERR_LIMIT, "a certificate table has more entries than",
+                           SNP_CERTIFICATES_MAX);
         for (size_t i = 0; i < *count; i++) {
-            if (bytes_equal(seen[i], seen[*count]))
+            if (bytes_equal(seen[i], guid))
                 return err_set(err, ERR_FORMAT, "two certificates have one GUID, entry", *count);
         }
+        out[*count] = entry;
+        seen[*count] = guid;
     }
-    if (*count == SNP_CERTIFICATES_MAX)
-        return err_set(err, ERR_LIMIT, "a certificate table has more entries than",
-                       SNP_CERTIFICATES_MAX);
     for (size_t i = 0; i < *count; i++) {
         if (out[i].content.data < table.data + r.at)
             return err_set(err, ERR_FORMAT, "a certificate overlaps its table, entry", i);

@@ -102,6 +102,14 @@ static void report_exit(const struct machine *m)
                   log_str("reason", "its processor shut down: a fault that could not be told"));
         return;
     }
+    if (run->exit_reason == SNP_EXIT_MEMORY_FAULT) {
+        const struct snp_memory_fault *f =
+            (const void *)((const uint8_t *)m->run + SNP_RUN_UNION_AT);
+        uint8_t address[8];
+        log_error("the machine stopped", log_str("reason", "it used memory that it was not given"),
+                  log_hex("address", big_endian(f->gpa, address)));
+        return;
+    }
     log_error("the machine stopped", log_u64("exit", run->exit_reason),
               log_u64("detail", run->exit_reason == KVM_EXIT_INTERNAL_ERROR ? run->internal.suberror
                                 : run->exit_reason == KVM_EXIT_MMIO         ? run->mmio.phys_addr
@@ -160,7 +168,9 @@ _Noreturn static void become_machine(const struct child_plan *plan)
     (void)close(REPORT_FD);
     platform_answer(machine_block(&machine), NULL);
     for (;;) {
-        /* EFAULT comes with a reason: the guest has used memory that is not there */
+        /* EFAULT comes with a reason, since Linux 6.8: the guest has used memory that is not there
+         */
+        machine.run->exit_reason = KVM_EXIT_UNKNOWN;
         if (ioctl(machine.vcpu, KVM_RUN, 0) != 0 && errno != EINTR && errno != EFAULT)
             _exit(127);
         if (!serve_exit(&machine, &proxy))

@@ -253,7 +253,7 @@ static bool open_vcpu(struct machine *m, struct err *err)
 static bool start(struct machine *m, const struct machine_plan *plan, const struct image_file *file,
                   const struct image *image, struct err *err)
 {
-    struct snp_machine snp;
+    struct snp_machine snp = {.sev = -1};
 
     if (!open_kvm(m, err) || !map_memory(m, err) ||
         !(plan->is_snp ? open_snp_vm(m, &snp, err) : open_plain_vm(m, err)) || !open_vcpu(m, err))
@@ -267,6 +267,7 @@ static bool start(struct machine *m, const struct machine_plan *plan, const stru
              snp_launch_finish(&snp, file->id_block, file->id_auth, err);
     else if (plan->psp != NULL)
         ok = ok && measure(m, plan->psp, image, file, err);
+    os_closep(&snp.sev);
     free(cpuid);
     return ok;
 }

@@ -94,7 +94,7 @@ static bool make_vcek(struct psp *psp, struct bytes keys, struct err *err)
 
 static bool write_endorsements(struct psp *psp, struct bytes crl, struct err *err)
 {
-    const struct keep_evidence e = {.technology = 1,
+    const struct keep_evidence e = {.technology = KEEP_SNP,
                                     .vek = psp->vcek_der,
                                     .crls = {{.url = bytes_of(CRL_URL), .der = crl}},
                                     .crl_count = 1};

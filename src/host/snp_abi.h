@@ -123,6 +123,11 @@ _Static_assert(sizeof(struct snp_finish) == 88 &&
 enum { SNP_EXIT_MEMORY_FAULT = 39, SNP_EXIT_REQ_CERTS = 43 };
 #define SNP_RUN_UNION_AT 32
 
+/* KVM_EXIT_MEMORY_FAULT. */
+struct snp_memory_fault {
+    uint64_t flags, gpa, size;
+};
+
 /* KVM_EXIT_SNP_REQ_CERTS: asks for the table of certificates at gpa, of at most so many pages. */
 struct snp_req_certs {
     uint64_t gpa, pages, result; /* 0, or an errno */

@@ -10,7 +10,6 @@
 
 #define FOLDER "/var/cache/broch/snp"
 #define FILE_MAX ((size_t)1 << 20)
-#define TECHNOLOGY_SNP 1
 
 const char *snp_cache_folder(void)
 {
@@ -40,7 +39,7 @@ static bool read_cached(const char *folder, const char *name, struct arena *aren
 bool snp_endorsements_read(const char *folder, struct arena *arena, struct snp_endorsements *out,
                            struct err *err)
 {
-    struct keep_evidence e = {.technology = TECHNOLOGY_SNP};
+    struct keep_evidence e = {.technology = KEEP_SNP};
     struct writer w = writer_growable(arena, SNP_ENDORSEMENTS_MAX);
     struct bytes url;
 

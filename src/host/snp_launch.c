@@ -8,6 +8,7 @@
 
 #define TRIES_MAX 1000000u /* of an update that goes on in parts */
 #define CPUID_ENTRIES_MAX 64u
+#define CPUID_HEAD_SIZE 16u
 #define LEAF_XSAVE 0xdu
 #define XSAVE_LEGACY_SIZE 0x240u /* what the firmware expects where XCR0 is 1 */
 #define GHCB_VERSION 2
@@ -25,6 +26,16 @@ static bool fail(struct err *err, const char *what)
     return err_set(err, ERR_IO, what, (uint64_t)errno);
 }
 
+/* Where the firmware said why. */
+static bool refused(struct err *err, const char *what, uint32_t error)
+{
+    int number = errno;
+
+    if (error != 0)
+        log_error("AMD's secure processor refused", log_u64("error", error));
+    return err_set(err, ERR_IO, what, (uint64_t)number);
+}
+
 static int call(const struct snp_machine *m, unsigned long request, void *argument)
 {
     return m->kernel->ioctl(m->kernel->context, m->vm, request, argument);
@@ -38,9 +49,6 @@ static int command(const struct snp_machine *m, enum snp_command_id id, void *da
     int number = errno;
 
     *error = c.error;
-    if (result != 0 && c.error != 0)
-        log_error("AMD's secure processor refused", log_u64("command", id),
-                  log_u64("error", c.error));
     errno = number;
     return result;
 }
@@ -64,10 +72,10 @@ bool snp_machine_new(const struct snp_kernel *kernel, int kvm, int sev, struct s
     if (call(out, KVM_ENABLE_CAP, &cap) != 0)
         return fail(err, "KVM does not hand on the guest's hypercalls");
     if (command(out, SNP_INIT2, &init, &error) != 0)
-        return fail(err, "the secure processor takes no machine (KVM_SEV_INIT2)");
+        return refused(err, "the secure processor takes no machine (KVM_SEV_INIT2)", error);
     /* since Linux 6.19's successor; elsewhere the guest gets no certificates this way */
     struct snp_command certs = {.id = SNP_ENABLE_REQ_CERTS, .sev_fd = (uint32_t)sev};
-    out->has_cert_exit = call(out, SNP_MEMORY_ENCRYPT_OP, &certs) == 0;
+    (void)call(out, SNP_MEMORY_ENCRYPT_OP, &certs);
     return true;
 }
 
@@ -86,6 +94,7 @@ bool snp_machine_memory(struct snp_machine *m, void *shared, uint64_t size, uint
     struct snp_guest_memfd memfd = {.size = size};
     int fd = call(m, SNP_CREATE_GUEST_MEMFD, &memfd);
 
+    /* it stays open as long as the process lasts */
     if (fd < 0)
         return fail(err, "cannot make memory that the host does not see (guest_memfd)");
     struct snp_memory_region region = {.flags = SNP_MEMORY_GUEST_MEMFD,
@@ -99,30 +108,44 @@ bool snp_machine_memory(struct snp_machine *m, void *shared, uint64_t size, uint
 
 /* ---- the CPUID page ---- */
 
+/* KVM keeps leaves that are all zero, which to the shim are those that are not there. */
+static bool says_something(const struct kvm_cpuid_entry2 *e)
+{
+    return (e->eax | e->ebx | e->ecx | e->edx) != 0;
+}
+
+static void write_entry(struct writer *w, const struct kvm_cpuid_entry2 *e)
+{
+    bool is_size = e->function == LEAF_XSAVE && e->index <= 1;
+
+    writer_u32le(w, e->function);
+    writer_u32le(w, (e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) != 0 ? e->index : 0);
+    writer_u64le(w, is_size ? 1 : 0);
+    writer_u64le(w, 0);
+    writer_u32le(w, e->eax);
+    writer_u32le(w, is_size ? XSAVE_LEGACY_SIZE : e->ebx);
+    writer_u32le(w, e->ecx);
+    writer_u32le(w, e->edx);
+    writer_u64le(w, 0);
+}
+
 bool snp_cpuid_page(const struct kvm_cpuid2 *cpuid, uint8_t out[SNP_PAGE_SIZE], struct err *err)
 {
-    struct writer w = writer_fixed(out, SNP_PAGE_SIZE);
+    struct writer head = writer_fixed(out, CPUID_HEAD_SIZE);
+    struct writer w = writer_fixed(out + CPUID_HEAD_SIZE, SNP_PAGE_SIZE - CPUID_HEAD_SIZE);
+    uint32_t count = 0;
 
-    if (cpuid->nent > CPUID_ENTRIES_MAX)
-        return err_set(err, ERR_LIMIT, "the processor says more of itself than a CPUID page holds",
-                       cpuid->nent);
     memset(out, 0, SNP_PAGE_SIZE);
-    writer_u32le(&w, cpuid->nent);
-    for (int i = 0; i < 3; i++)
-        writer_u32le(&w, 0);
     for (uint32_t i = 0; i < cpuid->nent; i++) {
-        const struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
-        bool is_size = e->function == LEAF_XSAVE && e->index <= 1;
-        writer_u32le(&w, e->function);
-        writer_u32le(&w, (e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) != 0 ? e->index : 0);
-        writer_u64le(&w, is_size ? 1 : 0);
-        writer_u64le(&w, 0);
-        writer_u32le(&w, e->eax);
-        writer_u32le(&w, is_size ? XSAVE_LEGACY_SIZE : e->ebx);
-        writer_u32le(&w, e->ecx);
-        writer_u32le(&w, e->edx);
-        writer_u64le(&w, 0);
+        if (!says_something(&cpuid->entries[i]))
+            continue;
+        if (count++ == CPUID_ENTRIES_MAX)
+            return err_set(err, ERR_LIMIT,
+                           "the processor says more of itself than a CPUID page holds, in leaves",
+                           CPUID_ENTRIES_MAX);
+        write_entry(&w, &cpuid->entries[i]);
     }
+    writer_u32le(&head, count);
     return true;
 }
 
@@ -163,7 +186,7 @@ static bool launch_range(const struct snp_machine *m, const struct image_range *
     if (range->type == SNP_PAGE_CPUID && error == SNP_STATUS_INVALID_PARAM &&
         update(m, &again, &error) == 0)
         return true;
-    return fail(err, "the secure processor did not take a page of the image");
+    return refused(err, "the secure processor did not take a page of the image", error);
 }
 
 bool snp_launch(struct snp_machine *m, const struct image *image, uint8_t *shared,
@@ -175,7 +198,7 @@ bool snp_launch(struct snp_machine *m, const struct image *image, uint8_t *share
     if (!snp_cpuid_page(cpuid, shared + CPUID_PA, err))
         return false;
     if (command(m, SNP_LAUNCH_START, &start, &error) != 0)
-        return fail(err, "the secure processor starts no machine (SNP_LAUNCH_START)");
+        return refused(err, "the secure processor starts no machine (SNP_LAUNCH_START)", error);
     for (size_t i = 0; i < image->count; i++) {
         if (!launch_range(m, &image->ranges[i], shared + image->ranges[i].gpa, err))
             return false;
@@ -195,8 +218,10 @@ bool snp_launch_finish(struct snp_machine *m, struct bytes id_block, struct byte
     /* of an ID authentication the second word says whether there is an author's key */
     f.has_author_key = id_auth.size != 0 && reader_u32le(&r, &author) && author != 0;
     return command(m, SNP_LAUNCH_FINISH, &f, &error) == 0 ||
-           fail(err, id_block.size != 0 ? "the secure processor does not take the signed image"
-                                        : "the secure processor does not finish the launch");
+           refused(err,
+                   id_block.size != 0 ? "the secure processor does not take the signed image"
+                                      : "the secure processor does not finish the launch",
+                   error);
 }
 
 /* ---- while it runs ---- */

@@ -18,7 +18,6 @@ extern const struct snp_kernel snp_linux;
 struct snp_machine {
     const struct snp_kernel *kernel;
     int vm, sev; /* descriptors: of the machine, of /dev/sev */
-    bool has_cert_exit;
 };
 
 /* What is said where the kernel or the firmware refused: `at` is the errno; the firmware's error

@@ -23,7 +23,7 @@ enum stage { NOTHING, CREATED, INITED, STARTED, FINISHED };
 
 static struct {
     enum stage stage;
-    bool has_hypercalls, has_memory, has_cert_exit;
+    bool has_hypercalls, has_memory, has_cert_exit, asks_for_certs;
     uint8_t *shared;
     struct snp_memory_attributes private[4];
     size_t private_count;
@@ -114,6 +114,7 @@ static int firmware(struct snp_command *c)
         k.stage = INITED;
         return 0;
     case SNP_ENABLE_REQ_CERTS:
+        k.asks_for_certs = k.has_cert_exit;
         return k.has_cert_exit ? 0 : refuse(EINVAL);
     case SNP_LAUNCH_START:
         return start((const struct snp_start *)(uintptr_t)c->data);
@@ -340,11 +341,11 @@ static void certificates_where_the_kernel_asks(void **state)
     struct err err;
 
     assert_true(begin(&m, &err));
-    assert_false(m.has_cert_exit);
+    assert_false(k.asks_for_certs);
     again(state);
     k.has_cert_exit = true;
     assert_true(begin(&m, &err));
-    assert_true(m.has_cert_exit);
+    assert_true(k.asks_for_certs);
 }
 
 static void signed_images(void **state)
@@ -405,9 +406,16 @@ static void cpuid_pages(void **state)
     assert_int_equal(u32_at(page + 64 + 4), 1);
     assert_int_equal(u32_at(page + 64 + 8), 1); /* XCR0 */
     assert_int_equal(u32_at(page + 64 + 28), 0x240);
-    cpuid->nent = 64;
+    /* what is all zero is left out, as it is for leaves that are not there */
+    cpuid->nent = 99;
     assert_true(snp_cpuid_page(cpuid, page, &err));
-    cpuid->nent = 65;
+    assert_int_equal(u32_at(page), 2);
+    for (unsigned i = 2; i < 64; i++)
+        cpuid->entries[i + 30] = (struct kvm_cpuid_entry2){.function = 0x80000000 + i, .edx = 1};
+    assert_true(snp_cpuid_page(cpuid, page, &err));
+    assert_int_equal(u32_at(page), 64);
+    assert_int_equal(u32_at(page + 16 + 63 * 48), 0x8000003f);
+    cpuid->entries[98].ebx = 1;
     assert_false(snp_cpuid_page(cpuid, page, &err));
     assert_int_equal(err.code, ERR_LIMIT);
 }

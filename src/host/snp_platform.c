@@ -19,9 +19,10 @@ bool snp_platform_read(const struct snp_kernel *kernel, int sev, uint8_t family,
                        struct snp_platform *out, struct err *err)
 {
     struct snp_status status = {.state = 0};
-    struct snp_id id = {.address = (uintptr_t)out->chip_id, .size = sizeof out->chip_id};
+    struct snp_id id = {.size = sizeof out->chip_id};
 
     *out = (struct snp_platform){.product = snp_product_of(family, model)};
+    id.address = (uintptr_t)out->chip_id;
     if (out->product == SNP_PRODUCT_UNKNOWN)
         return err_set(err, ERR_UNSUPPORTED, "no known processor with SEV-SNP; its model is",
                        model);

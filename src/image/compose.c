@@ -19,7 +19,6 @@ struct tables {
     uint64_t root;   /* guest-physical */
     uint64_t next;
     uint64_t c_bit; /* in every entry for memory that is private */
-    bool is_full;
 };
 
 static uint64_t *table_at(const struct tables *t, uint64_t pa)
@@ -27,54 +26,57 @@ static uint64_t *table_at(const struct tables *t, uint64_t pa)
     return (uint64_t *)(void *)(t->memory + (pa - t->root));
 }
 
+/* The table below an entry; NULL: there is no room for one more, or a frame is mapped there. */
 static uint64_t *below(struct tables *t, uint64_t *entry)
 {
+    if ((*entry & ENTRY_HUGE) != 0)
+        return NULL;
     if ((*entry & ENTRY_PRESENT) == 0) {
-        if (t->next == t->root + (uint64_t)TABLES_SET * PAGE_SIZE) {
-            t->is_full = true;
-            return entry; /* what is written is of no use any more */
-        }
+        if (t->next == t->root + (uint64_t)TABLES_SET * PAGE_SIZE)
+            return NULL;
         *entry = t->next | t->c_bit | ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER;
         t->next += PAGE_SIZE;
     }
     return table_at(t, *entry & ENTRY_ADDRESS);
 }
 
-/* The entry of 2 MiB for an address. */
-static uint64_t *frame_entry(struct tables *t, uint64_t va)
+/* The entry for an address, of 2 MiB when huge; NULL: no room. */
+static uint64_t *entry_of(struct tables *t, uint64_t va, bool huge)
 {
-    uint64_t *entry = &table_at(t, t->root)[va >> 39 & 511];
+    uint64_t *table = table_at(t, t->root);
 
-    entry = &below(t, entry)[va >> 30 & 511];
-    return &below(t, entry)[va >> 21 & 511];
+    for (int shift = 39; shift > (huge ? 21 : 12) && table != NULL; shift -= 9)
+        table = below(t, &table[va >> shift & 511]);
+    return table != NULL ? &table[va >> (huge ? 21 : 12) & 511] : NULL;
 }
 
 /* Maps [va, va + size) to pa, in pages of 2 MiB when huge. */
-static void map(struct tables *t, uint64_t va, uint64_t pa, uint64_t size, uint64_t bits, bool huge)
+static bool map(struct tables *t, uint64_t va, uint64_t pa, uint64_t size, uint64_t bits, bool huge)
 {
     uint64_t step = huge ? FRAME_SIZE : PAGE_SIZE;
 
     for (uint64_t at = 0; at < size; at += step) {
-        uint64_t *entry = frame_entry(t, va + at);
-        if (!huge)
-            entry = &below(t, entry)[(va + at) >> 12 & 511];
+        uint64_t *entry = entry_of(t, va + at, huge);
+        if (entry == NULL || *entry != 0) /* nothing is mapped twice */
+            return false;
         *entry = (pa + at) | bits | ENTRY_PRESENT | (huge ? ENTRY_HUGE : 0);
     }
+    return true;
 }
 
 /* A segment of the shim: its rights are its header's; the lower half of addresses is ring 3's,
  * whose data ring 0 sees by an alias. */
-static void map_segment(struct tables *t, const Elf64_Phdr *p)
+static bool map_segment(struct tables *t, const Elf64_Phdr *p)
 {
     bool is_user = p->p_vaddr < KERNEL_VA;
     uint64_t size = (p->p_memsz + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1);
     uint64_t bits = t->c_bit | ((p->p_flags & PF_W) != 0 ? ENTRY_WRITABLE : 0) |
                     ((p->p_flags & PF_X) != 0 ? 0 : ENTRY_NX) | (is_user ? ENTRY_USER : 0);
+    bool has_alias = is_user && (p->p_flags & PF_W) != 0;
 
-    map(t, p->p_vaddr, p->p_paddr, size, bits, false);
-    if (is_user && (p->p_flags & PF_W) != 0)
-        map(t, ALIAS_VA + p->p_paddr, p->p_paddr, size, t->c_bit | ENTRY_WRITABLE | ENTRY_NX,
-            false);
+    return map(t, p->p_vaddr, p->p_paddr, size, bits, false) &&
+           (!has_alias || map(t, ALIAS_VA + p->p_paddr, p->p_paddr, size,
+                              t->c_bit | ENTRY_WRITABLE | ENTRY_NX, false));
 }
 
 static bool make_tables(uint8_t *memory, uint64_t root, uint64_t c_bit, const Elf64_Phdr *headers,
@@ -82,18 +84,18 @@ static bool make_tables(uint8_t *memory, uint64_t root, uint64_t c_bit, const El
 {
     struct tables t = {.memory = memory, .root = root, .next = root + PAGE_SIZE, .c_bit = c_bit};
     const uint64_t shared = ENTRY_WRITABLE | ENTRY_NX, data = shared | c_bit;
+    bool ok = map(&t, ALIAS_VA + TABLES_PA, TABLES_PA, TABLES_SIZE, data, true) &&
+              map(&t, ALIAS_VA + BLOCK_PA, BLOCK_PA, BLOCK_SIZE, shared, true) &&
+              map(&t, BLOCK_VA, BLOCK_PA, BLOCK_SIZE, shared | ENTRY_USER, true) &&
+              map(&t, SECRETS_VA, SECRETS_PA, PAGE_SIZE, data | ENTRY_USER, false) &&
+              map(&t, CPUID_VA, CPUID_PA, PAGE_SIZE, c_bit | ENTRY_NX | ENTRY_USER, false) &&
+              map(&t, IMAGE_VA, IMAGE_PA, IMAGE_SIZE_MAX, c_bit | ENTRY_NX | ENTRY_USER, true) &&
+              entry_of(&t, SCRATCH_VA, true) != NULL; /* for what the shim accepts: no frame yet */
 
-    for (size_t i = 0; i < count; i++)
-        map_segment(&t, &headers[i]);
-    map(&t, ALIAS_VA + TABLES_PA, TABLES_PA, TABLES_SIZE, data, true);
-    map(&t, ALIAS_VA + BLOCK_PA, BLOCK_PA, BLOCK_SIZE, shared, true);
-    map(&t, BLOCK_VA, BLOCK_PA, BLOCK_SIZE, shared | ENTRY_USER, true);
-    map(&t, SECRETS_VA, SECRETS_PA, PAGE_SIZE, data | ENTRY_USER, false);
-    map(&t, CPUID_VA, CPUID_PA, PAGE_SIZE, c_bit | ENTRY_NX | ENTRY_USER, false);
-    map(&t, IMAGE_VA, IMAGE_PA, IMAGE_SIZE_MAX, c_bit | ENTRY_NX | ENTRY_USER, true);
-    (void)frame_entry(&t, SCRATCH_VA); /* the shim maps there what it accepts */
-    return !t.is_full ||
-           err_set(err, ERR_LIMIT, "the shim needs more page tables than", TABLES_SET);
+    for (size_t i = 0; ok && i < count; i++)
+        ok = map_segment(&t, &headers[i]);
+    return ok || err_set(err, ERR_FORMAT,
+                         "the shim's segments cannot be mapped where they want to be", ERR_NO_AT);
 }
 
 /* ---- ranges ---- */

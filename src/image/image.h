@@ -38,8 +38,8 @@ struct image_variant {
 };
 
 /* The known ones; the first is that of our own loader. */
-extern const struct image_variant image_variants[];
-extern const size_t image_variant_count;
+#define IMAGE_VARIANTS 2
+extern const struct image_variant image_variants[IMAGE_VARIANTS];
 
 /* What its owner allows (snp_report.h): simultaneous threads, no debugging, no migration. */
 #define IMAGE_SNP_POLICY UINT64_C(0x30000)

@@ -200,7 +200,7 @@ static void bad_shims(void **state)
     (void)state;
     for (size_t size = 0; size < offsetof(struct shim, text); size += 7)
         refuse(&good, size);
-    refuse(&good, sizeof good - 1); /* its last segment is not whole */
+    refuse(&good, offsetof(struct shim, user) + sizeof good.user - 1); /* its last segment is not whole */
 #define BAD(change)           \
     do {                      \
         s = good;             \
@@ -223,6 +223,44 @@ static void bad_shims(void **state)
     BAD(s.p[2].p_paddr += 8);
     BAD(s.p[2].p_vaddr += 8);
     BAD(s.p[2].p_filesz = s.p[2].p_memsz = 0);
+}
+
+/* Segments that want more page tables than there are, or what is mapped already. */
+static void shims_of_a_stranger(void **state)
+{
+    static const uint64_t taken[] = {BLOCK_VA, IMAGE_VA + FRAME_SIZE, ALIAS_VA + TABLES_PA,
+                                     SECRETS_VA, CPUID_VA};
+    struct {
+        Elf64_Ehdr e;
+        Elf64_Phdr p[16];
+        uint8_t byte;
+    } s;
+    struct image image;
+    struct err err;
+
+    (void)state;
+    for (size_t round = 0; round < 2 + COUNT_OF(taken); round++) {
+        memset(&s, 0, sizeof s);
+        s.e = (Elf64_Ehdr){.e_ident = {0x7f, 'E', 'L', 'F'},
+                           .e_phoff = sizeof(Elf64_Ehdr),
+                           .e_phnum = 16,
+                           .e_entry = KERNEL_VA};
+        for (uint64_t i = 0; i < 16; i++)
+            s.p[i] = (Elf64_Phdr){.p_flags = PF_R,
+                                  .p_offset = sizeof s - 8,
+                                  /* each in a table of its own; then back into what those took */
+                                  .p_vaddr = (round == 0 ? 20 + i : 25 - i) << 39 | i << 12,
+                                  .p_paddr = SHIM_PA + i * PAGE_SIZE,
+                                  .p_filesz = 1,
+                                  .p_memsz = 1};
+        if (round >= 2) {
+            s.e.e_phnum = 1;
+            s.p[0].p_vaddr = taken[round - 2];
+        }
+        assert_false(image_compose(bytes_from(&s, sizeof s), bytes_from(keep_bytes, 100), &arena,
+                                   &image, &err));
+        assert_int_equal(err.code, ERR_FORMAT);
+    }
 }
 
 static void an_exec_layer_that_is_too_large(void **state)
@@ -395,6 +433,7 @@ int main(void)
         TEST(ranges_are_pages),
         TEST(both_sets_of_tables),
         TEST(bad_shims),
+        TEST(shims_of_a_stranger),
         TEST(an_exec_layer_that_is_too_large),
         TEST(every_part_is_measured),
         TEST(the_first_processor),

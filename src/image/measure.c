@@ -9,11 +9,10 @@
 #define EFER_SCE_LME_LMA_NXE 0xd01u
 #define XCR0_X87_SSE_AVX 7u
 
-const struct image_variant image_variants[] = {
+const struct image_variant image_variants[IMAGE_VARIANTS] = {
     {"kvm", "Linux 6.11 and later, as broch starts it", 1},
     {"kvm-debug-swap", "the same where the loader asks for debug registers (DebugSwap)", 0x21},
 };
-const size_t image_variant_count = COUNT_OF(image_variants);
 
 void image_start(const struct image *image, const struct image_variant *variant,
                  struct snp_long_mode *out)

@@ -119,7 +119,7 @@ bool processor_evidence(const uint8_t data[KEEP_REPORT_DATA_SIZE], struct arena 
                 err_set(err, ERR_FORMAT, "the host's evidence has no report", ERR_NO_AT));
     if (!ask_report(data, arena, &report, &vek, err) || !call_attest(data, arena, out, err))
         return false;
-    out->technology = 1;
+    out->technology = KEEP_SNP;
     out->report = report;
     if (vek.size != 0)
         out->vek = vek;

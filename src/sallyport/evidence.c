@@ -75,7 +75,7 @@ static bool take(enum keep_evidence_kind kind, struct bytes body, struct keep_ev
     case KEEP_EVIDENCE_TECHNOLOGY:
         if (e->technology != 0)
             return twice(err);
-        if (body.size != 1 || body.data[0] < 1 || body.data[0] > 3)
+        if (body.size != 1 || body.data[0] < KEEP_SNP || body.data[0] > KEEP_TDX)
             return err_set(err, ERR_FORMAT, "evidence: unknown technology", ERR_NO_AT);
         e->technology = body.data[0];
         return true;

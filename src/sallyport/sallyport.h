@@ -134,8 +134,10 @@ _Static_assert(sizeof(struct keep_reply) == 16, "crosses a boundary");
 #define KEEP_EVIDENCE_CHAIN_MAX 4
 #define KEEP_EVIDENCE_URL_MAX 1024 /* bytes */
 
+enum keep_technology { KEEP_SNP = 1, KEEP_SGX, KEEP_TDX };
+
 enum keep_evidence_kind {
-    KEEP_EVIDENCE_TECHNOLOGY = 1,  /* u8: snp 1, sgx 2, tdx 3; once */
+    KEEP_EVIDENCE_TECHNOLOGY = 1,  /* u8, enum keep_technology; once */
     KEEP_EVIDENCE_REPORT,          /* SNP's report or the quote; once */
     KEEP_EVIDENCE_VEK,             /* SNP: the certificate of its key, DER; once */
     KEEP_EVIDENCE_CRL,             /* u16le size of the address that it came from, that, DER */

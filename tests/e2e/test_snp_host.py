@@ -196,6 +196,14 @@ def test_what_a_host_injects(world, module, backend, what):
     assert ended(done) != ""
 
 
+@pytest.mark.parametrize("vector", [13, 14, 5])
+def test_one_fault_is_enough(world, module, vector):
+    """The keep has handlers for faults of its own. What a host injects between two instructions must not come to one,
+    which would go on with other vector registers: a faulty step of a cipher."""
+    done = world.testhost("--backend", "snp", "--disturb", f"exception,{vector},once", "--timeout", 50).run(module)
+    assert ended(done) != ""
+
+
 def test_a_block_that_changes_while_it_is_read(world, module):
     """What is copied is checked, and nothing is read twice: an error, or the end, and never a crash."""
     for backend in ("kvm", "snp"):

@@ -35,6 +35,7 @@ static struct {
     uint64_t mode;
     enum disturbance disturbance;
     uint32_t vector; /* of exceptions */
+    bool is_once;
     /* about the nth message to the security processor, from 1; 0: all */
     const char *guest;
     uint64_t guest_nth, guest_value;
@@ -46,6 +47,7 @@ static uint8_t key[32]; /* of the secrets page, when the machine starts */
 static const struct machine *machine;
 static pthread_t runner; /* the thread that runs the machine */
 static atomic_uint has_begun;
+static bool has_injected;
 
 /* ---- what is asked for ---- */
 
@@ -90,6 +92,7 @@ void machine_set_disturbance(const char *text)
     if (strncmp(text, "exception,", 10) == 0) {
         plan.disturbance = EXCEPTION;
         plan.vector = (uint32_t)strtoul(text + 10, NULL, 0);
+        plan.is_once = strstr(text, ",once") != NULL;
         return;
     }
     while (plan.disturbance < EXCEPTION && strcmp(text, names[plan.disturbance]) != 0)
@@ -150,7 +153,7 @@ static void inject(void)
         events.exception.nr = (uint8_t)plan.vector;
         events.exception.has_error_code = plan.vector == 13 || plan.vector == 14;
         events.exception.error_code = 5; /* as of a fetch at LSTAR */
-        (void)ioctl(machine->vcpu, KVM_SET_VCPU_EVENTS, &events);
+        has_injected = ioctl(machine->vcpu, KVM_SET_VCPU_EVENTS, &events) == 0;
         break;
     default:
         break;
@@ -236,7 +239,8 @@ _Noreturn static void *disturb(void *context)
             continue;
         }
         pause_a_little();
-        inject();
+        if (!plan.is_once || !has_injected)
+            inject();
     }
 }
 

@@ -31,7 +31,7 @@ static const char usage[] =
     "                         (a bit), first, request, empty, no-certificates, bad-certificates,\n"
     "                         result\n"
     "  --disturb KIND         all the time: scribble (in its block), signals, nmi, interrupt,\n"
-    "                         exception,VECTOR; or syscalls: makes SYSCALL for `inside`\n"
+    "                         exception,VECTOR[,once]; or syscalls: makes SYSCALL for `inside`\n"
     "  --seek-key             tell at the end where the processor's key can still be seen\n"
     "  --steward URL  --steward-ca PEM  --registry-ca PEM  --env NAME=VALUE\n"
     "  --log-level LEVEL  --timeout SECONDS\n"

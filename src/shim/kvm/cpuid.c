@@ -8,8 +8,12 @@
 #define LEAF_XSAVE 0xd
 #define LEAF_SEV 0x8000001f
 #define OSXSAVE (1u << 27)
-#define RDRAND (1u << 30)  /* of leaf 1, ECX */
 #define FSGSBASE (1u << 0) /* of leaf 7, EBX */
+#define RDRAND \
+    (1u << 30) /* of leaf 1, ECX; and with the next, what all processors with SEV-SNP have */
+/* AES-NI, PCLMULQDQ, SSSE3, SSE4.1, SSE4.2: a page may hide features, and without these ciphers
+ * would leak by the caches */
+#define CIPHERS (1u << 25 | 1u << 1 | 1u << 9 | 1u << 19 | 1u << 20)
 #define XSAVE_SIZE                                                                 \
     832 /* for x87, SSE and AVX, which is what XCR0 has (Intel SDM vol. 1, §13.4) \
          */
@@ -73,8 +77,11 @@ const char *cpuid_fault(const void *page_bytes)
     const struct entry *sev = find(page, LEAF_SEV, 0);
     if (sev == 0 || (sev->ebx & 0x3f) != C_BIT)
         return "the C-bit is not where the image has it";
-    if ((cpuid_look_up(page, LEAF_FEATURES, 0).ecx & RDRAND) == 0)
+    uint32_t features = cpuid_look_up(page, LEAF_FEATURES, 0).ecx;
+    if ((features & RDRAND) == 0)
         return "the processor has no RDRAND";
+    if ((features & CIPHERS) != CIPHERS)
+        return "the processor has no instructions for ciphers";
     if ((cpuid_look_up(page, LEAF_MORE_FEATURES, 0).ebx & FSGSBASE) == 0)
         return "the processor has no FSGSBASE";
     return 0;

@@ -15,11 +15,13 @@ static struct {
     struct entry entries[84];
 } page;
 
+#define FEATURES (1u << 30 | 1u << 25 | 1u << 20 | 1u << 19 | 1u << 9 | 1u << 1)
+
 static int set_up(void **state)
 {
     static const struct entry entries[] = {
         {.leaf = 0, .eax = 0x10, .ebx = 1, .ecx = 2, .edx = 3},
-        {.leaf = 1, .eax = 0xa10f11, .ecx = 1u << 30},
+        {.leaf = 1, .eax = 0xa10f11, .ecx = FEATURES},
         {.leaf = 7, .ebx = 1},
         {.leaf = 7, .subleaf = 1, .eax = 77},
         {.leaf = 0xd, .ebx = 0x240, .eax = 7},
@@ -44,7 +46,7 @@ static void answers(void **state)
     assert_int_equal(cpuid_look_up(&page, 0, 99).eax, 0x10); /* it has no subleaves */
     assert_int_equal(cpuid_look_up(&page, 7, 1).eax, 77);
     assert_int_equal(cpuid_look_up(&page, 7, 2).eax, 0);
-    assert_int_equal(cpuid_look_up(&page, 1, 0).ecx, 1u << 30 | 1u << 27); /* OSXSAVE */
+    assert_int_equal(cpuid_look_up(&page, 1, 0).ecx, FEATURES | 1u << 27); /* OSXSAVE */
     assert_int_equal(cpuid_look_up(&page, 0xd, 0).ebx, 832);
     assert_int_equal(cpuid_look_up(&page, 0xd, 2).ebx, 576);
     assert_int_equal(cpuid_look_up(&page, 0x40000000, 0).eax, 0); /* a hypervisor's: nothing */
@@ -66,6 +68,15 @@ static void pages_that_are_none(void **state)
     set_up(state);
     page.entries[1].ecx = 0;
     assert_string_equal(cpuid_fault(&page), "the processor has no RDRAND");
+    for (unsigned bit = 1; bit < 26; bit++) {
+        set_up(state);
+        page.entries[1].ecx &= ~(1u << bit);
+        if ((FEATURES >> bit & 1) != 0)
+            assert_string_equal(cpuid_fault(&page),
+                                "the processor has no instructions for ciphers");
+        else
+            assert_null(cpuid_fault(&page));
+    }
     set_up(state);
     page.entries[2].ebx = 0;
     assert_string_equal(cpuid_fault(&page), "the processor has no FSGSBASE");

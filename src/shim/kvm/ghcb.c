@@ -40,7 +40,6 @@ enum {
 /* Page state changes (56421 §4.1.6). */
 #define STATE_PRIVATE 1ull
 #define VALIDATE_SIZE_MISMATCH 6u
-#define VALIDATE_UNCHANGED (1ull << 32)
 
 static volatile uint64_t *ghcb(unsigned at)
 {
@@ -129,16 +128,16 @@ static bool ask_private(uint64_t pa, uint64_t is_frame)
     return call() && *ghcb(AT_INFO2) == 0 && (*ghcb(AT_BUFFER) & 0xffff) == 1;
 }
 
-/* That the RMP entry changes is what says that nobody has this memory under another address, and
- * that it is not taken twice (APM volume 2, §15.36.6). */
-static bool validate(uint8_t *at, uint64_t is_frame)
+/* That the RMP entry changes, without which the result is not 0, is what says that nobody has this
+ * memory under another address, and that it is not taken twice (APM volume 2, §15.36.6). */
+static bool validate_page(uint8_t *at)
 {
-    return cpu_validate(at, is_frame) == 0;
+    return cpu_validate(at, 0) == 0;
 }
 
 bool ghcb_accept_page(uint64_t pa)
 {
-    return ask_private(pa, 0) && validate(cpu_alias(pa), 0);
+    return ask_private(pa, 0) && validate_page(cpu_alias(pa));
 }
 
 bool ghcb_accept_frame(uint64_t pa)
@@ -151,7 +150,7 @@ bool ghcb_accept_frame(uint64_t pa)
     if (result != VALIDATE_SIZE_MISMATCH) /* the host has it in small pages */
         return result == 0;
     for (uint64_t i = 0; i < FRAME_SIZE; i += PAGE_SIZE) {
-        if (!validate(at + i, 0))
+        if (!validate_page(at + i))
             return false;
     }
     return true;

@@ -267,14 +267,13 @@ static bool change(enum change what, uint64_t va, uint64_t pa, uint64_t size, ui
 }
 
 /* On SEV-SNP memory is taken when it is first mapped, in order, each frame once. */
-static bool accept(uint64_t end)
+static void accept(uint64_t end)
 {
     while (mode == MODE_SNP && pool_accepted < end) {
         if (!ghcb_accept_frame(pool_accepted))
             kernel_panic("the host has not given the memory that it should");
         pool_accepted += FRAME_SIZE;
     }
-    return true;
 }
 
 /* Physical memory that ring 3 may have: the pool; and, until the exec layer runs, the image, which
@@ -287,8 +286,12 @@ static bool may_map(uint64_t pa, uint64_t size, uint64_t prot)
 
     if ((pa & (PAGE_SIZE - 1)) != 0 || (prot & ~(uint64_t)(PROT_BITS | PROT_CODE)) != 0)
         return false;
-    if (in_pool)
-        return (prot & PROT_CODE) == 0 && accept(pa + size);
+    if (in_pool) {
+        if ((prot & PROT_CODE) != 0)
+            return false;
+        accept(pa + size);
+        return true;
+    }
     return in_image && !is_sealed && (prot & (PROT_CODE | 2)) != (PROT_CODE | 2);
 }
 
@@ -321,8 +324,10 @@ int64_t kernel_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, int64_t numb
 
 /* ---- the beginning ---- */
 
-/* Those that can come where ring 0 still has ring 3's stack: the host may inject them at any time
- * (NMI, double fault, machine check, #HV, #VC). */
+/* Those that a processor can take where ring 0 still has ring 3's stack, between SYSCALL and the
+ * change of stacks (NMI, double fault, machine check, #HV, #VC). Any other that a host injects
+ * there finds a stack that SMAP does not let ring 0 write to, since SYSCALL clears AC: a double
+ * fault. */
 static bool has_own_stack(unsigned vector)
 {
     return vector == 2 || vector == 8 || vector == 18 || vector == 28 || vector == 29;

@@ -80,6 +80,8 @@ int64_t user_call(uint64_t number, const uint64_t args[6])
     case __NR_rt_sigprocmask:
         return signal_mask(args[0], (const uint64_t *)args[1], (uint64_t *)args[2]);
     case __NR_rt_sigreturn:
+        if (user_mode != MODE_KVM)
+            proxy_panic("a handler returned, and none was called", 0);
         /* the stack as it was: entry.S has pushed seven words below the red zone */
         signal_done((uint64_t)args + 56 + 128);
         user_resume((const uint64_t *)((uint64_t)args + 56 + 128 + GREGS_AT));

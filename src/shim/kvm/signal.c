@@ -1,6 +1,10 @@
 /* Signals, as far as an exec layer has them: handlers for faults of its own (sigaction(2)). A fault
  * that nobody handles is the end, with a report that people can read. Vector registers are not
- * kept: who handles a fault leaves it by siglongjmp. */
+ * kept: who handles a fault leaves it by siglongjmp.
+ *
+ * On SEV-SNP, and so on its simulation, every fault is the end: a host can inject what it likes at
+ * any instruction, and a handler that went on from there, with other vector registers, would hand
+ * it a faulty step of a cipher. */
 #include <signal.h>
 #include <ucontext.h>
 
@@ -130,6 +134,8 @@ struct resume *user_signal(const struct saved *r)
     if (user_mode == MODE_SNP && f.vector == VECTOR_VC && f.error == EXIT_CPUID &&
         *(const uint16_t *)f.rip == OPCODE_CPUID)
         answer_cpuid(r, &f);
+    if (user_mode != MODE_KVM)
+        report(&f);
     if (action->handler <= 1 || (mask & bit) != 0)
         report(&f);
     uint64_t stack = f.rsp - 128;
