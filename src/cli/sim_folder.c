@@ -18,7 +18,8 @@ bool sim_folder_find(const char *given, char out[SIM_FOLDER_SIZE], const char **
         size = snprintf(out, SIM_FOLDER_SIZE, "%s/.local/share/broch/sim", home);
     else
         size = -1;
-    *why = size < 0 ? "there is no HOME; name the folder of the simulated platforms"
+    *why = size < 0 ? "there is no HOME; name the folder of the simulated platforms: --dir of "
+                      "'broch sim', --sim-dir elsewhere"
                     : "the name of the folder of the simulated platforms is too long";
     return size > 0 && size < SIM_FOLDER_SIZE;
 }

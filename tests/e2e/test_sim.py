@@ -55,12 +55,12 @@ def test_nothing_is_overwritten_or_swept_away(sim, tmp_path):
 
 
 def test_where_they_lie(sim, tmp_path):
-    assert "there is no HOME; --dir says where the folder is" in sim("show", env={}).stderr
+    assert "there is no HOME; name the folder of the simulated platforms: --dir of" in sim("show", env={}).stderr
     assert f"{tmp_path}/.local/share/broch/sim: there are no" in sim("show", env={"HOME": str(tmp_path)}).stderr
     assert f"{tmp_path}/data/broch/sim: there are no" in sim(
         "show", env={"HOME": "/nowhere", "XDG_DATA_HOME": f"{tmp_path}/data"}).stderr
     assert f"{tmp_path}/x: there are no" in sim("show", "--dir", f"{tmp_path}/x").stderr
-    assert "the folder's name is too long" in sim("show", "--dir", "x" * 5000).stderr
+    assert "the name of the folder of the simulated platforms is too long" in sim("show", "--dir", "x" * 5000).stderr
 
 
 def test_a_folder_that_cannot_be_made(sim, tmp_path):
