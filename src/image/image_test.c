@@ -200,7 +200,8 @@ static void bad_shims(void **state)
     (void)state;
     for (size_t size = 0; size < offsetof(struct shim, text); size += 7)
         refuse(&good, size);
-    refuse(&good, offsetof(struct shim, user) + sizeof good.user - 1); /* its last segment is not whole */
+    refuse(&good,
+           offsetof(struct shim, user) + sizeof good.user - 1); /* its last segment is not whole */
 #define BAD(change)           \
     do {                      \
         s = good;             \

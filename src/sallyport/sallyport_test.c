@@ -30,8 +30,8 @@ static void numbers_are_this_machines(void **state)
     assert_string_equal(call_find(KEEP_CALL_LOG)->name, "log");
     for (size_t i = 0; i < call_count; i++) {
         assert_ptr_equal(call_find(calls[i].number), &calls[i]);
-        bool is_shims = calls[i].number == KEEP_CALL_PLATFORM_KEY ||
-                        calls[i].number == KEEP_CALL_GUEST_REQUEST;
+        bool is_shims =
+            calls[i].number == KEEP_CALL_PLATFORM_KEY || calls[i].number == KEEP_CALL_GUEST_REQUEST;
         assert_int_equal(calls[i].home == CALL_KEEP,
                          calls[i].number >= KEEP_CALL_ATTEST && !is_shims);
         assert_true(!is_shims || calls[i].home == CALL_LOCAL); /* no host answers them */
