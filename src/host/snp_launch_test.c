@@ -414,7 +414,7 @@ static void cpuid_pages(void **state)
         cpuid->entries[i + 30] = (struct kvm_cpuid_entry2){.function = 0x80000000 + i, .edx = 1};
     assert_true(snp_cpuid_page(cpuid, page, &err));
     assert_int_equal(u32_at(page), 64);
-    assert_int_equal(u32_at(page + 16 + 63 * 48), 0x8000003f);
+    assert_int_equal(u32_at(page + 16 + (size_t)63 * 48), 0x8000003f);
     cpuid->entries[98].ebx = 1;
     assert_false(snp_cpuid_page(cpuid, page, &err));
     assert_int_equal(err.code, ERR_LIMIT);
