@@ -205,12 +205,17 @@ def test_one_fault_is_enough(world, module, vector):
 
 
 def test_a_block_that_changes_while_it_is_read(world, module):
-    """What is copied is checked, and nothing is read twice: an error, or the end, and never a crash."""
+    """What is copied is checked, and nothing is read twice: an error, or the end, and never a crash. On a busy machine
+    whoever scribbles may come too late for all of a run's calls."""
     for backend in ("kvm", "snp"):
-        done = world.testhost("--backend", backend, "--disturb", "scribble", "--timeout", 20).run(module)
-        said = done.stdout + done.stderr
-        assert done.returncode != 0 and "a page fault" not in said and "the shim failed" not in said, done
-        assert "a general protection fault" not in said and "the machine stopped" not in said, done
+        for _ in range(10):
+            done = world.testhost("--backend", backend, "--disturb", "scribble", "--timeout", 20).run(module)
+            said = done.stdout + done.stderr
+            assert "a page fault" not in said and "the shim failed" not in said, done
+            assert "a general protection fault" not in said and "the machine stopped" not in said, done
+            if done.returncode != 0:
+                break
+        assert done.returncode != 0, done
 
 
 def test_the_key_is_gone(run):

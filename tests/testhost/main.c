@@ -157,12 +157,13 @@ static void take_measurement(struct testhost *t, const char *text)
 static void take_backend(struct testhost *t, const char *text)
 {
     static const struct host_backend *const backends[] = {&host_nil, &host_kvm, &host_snp};
-    size_t i = 0;
 
-    while (i < COUNT_OF(backends) && strcmp(backends[i]->name, text) != 0)
-        i++;
-    must(i < COUNT_OF(backends), "nil, kvm or snp?");
-    t->backend = backends[i];
+    t->backend = NULL;
+    for (size_t i = 0; i < COUNT_OF(backends); i++) {
+        if (strcmp(backends[i]->name, text) == 0)
+            t->backend = backends[i];
+    }
+    must(t->backend != NULL, "nil, kvm or snp?");
 }
 
 static void take_option(struct testhost *t, int option, const char *value)
