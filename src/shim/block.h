@@ -16,7 +16,9 @@ struct block {
     uint64_t number;     /* of calls.def */
     uint64_t args[6];    /* values, or offsets into data where the table says memory */
     int64_t result;
-    uint8_t reserved[BLOCK_PAGE_SIZE - 80];
+    uint64_t exit;     /* of an enclave: why it was left (shim/sgx/layout.h) */
+    uint64_t can_grow; /* likewise, the loader's word at the start: there is SGX2 */
+    uint8_t reserved[BLOCK_PAGE_SIZE - 96];
     uint8_t data[];
 };
 _Static_assert(sizeof(struct block) == BLOCK_PAGE_SIZE, "crosses a boundary");
