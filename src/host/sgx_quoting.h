@@ -18,3 +18,7 @@ struct sgx_quoting {
     bool (*quote)(struct sgx_quoting *quoting, const uint8_t report[SGX_WHOLE_REPORT_SIZE],
                   struct writer *out, struct err *err);
 };
+
+/* attest.c, or another loader's in its place: the quote that the keep is given. */
+bool platform_quote(struct sgx_quoting *quoting, const uint8_t report[SGX_WHOLE_REPORT_SIZE],
+                    struct writer *out, struct err *err);

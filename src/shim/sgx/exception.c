@@ -20,6 +20,7 @@
 #define EXITINFO_VECTOR 0xffu
 
 static struct transfer transfer; /* the call that the loader makes, until the exec layer goes on */
+static uint64_t way_out;         /* why the handler leaves, once it is done */
 static bool is_over;
 
 struct gprs *enclave_state(void)
@@ -82,7 +83,7 @@ static void call_out(struct gprs *r, uint64_t number, const uint64_t args[6])
     called_rflags = r->rflags;
     r->rip = (uint64_t)enclave_called;
     r->rsp = (uint64_t)enclave_base + SHIM_STACK_AT + ENCLAVE_STACK_SIZE;
-    say(EXIT_CALL);
+    way_out = EXIT_CALL;
 }
 
 int64_t enclave_call_done(void);
@@ -180,7 +181,7 @@ void enclave_exception(void)
         f.address = exinfo()->address;
         f.error = exinfo()->error;
     }
-    say(EXIT_RESUME);
+    way_out = EXIT_RESUME;
     uint16_t opcode = is_code(r->rip) ? *(const uint16_t *)r->rip : 0;
     if (f.vector == VECTOR_INVALID_OPCODE && opcode == OPCODE_SYSCALL)
         serve_call(r);
@@ -191,4 +192,5 @@ void enclave_exception(void)
     else
         signal_report(&f);
     r->exit_info = 0; /* it is dealt with: who enters once more finds none */
+    say(way_out);
 }
