@@ -42,9 +42,21 @@ def kvm():
 
 
 @pytest.fixture(scope="session")
-def snp(kvm, tmp_path_factory):
-    """The words that choose the simulated backend `snp`, with roots of its own; where `kvm` is."""
-    assert kvm
+def sim_dir(tmp_path_factory):
+    """A folder with roots of simulated platforms."""
     folder = tmp_path_factory.mktemp("sim") / "roots"
     subprocess.run([BUILD / "src/cli/broch", "sim", "init", "--dir", folder], capture_output=True, check=True)
-    return ["--backend", "snp", "--simulate", "--sim-dir", str(folder)]
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def snp(kvm, sim_dir):
+    """The words that choose the simulated backend `snp`, with roots of its own; where `kvm` is."""
+    assert kvm
+    return ["--backend", "snp", "--simulate", "--sim-dir", sim_dir]
+
+
+@pytest.fixture(scope="session")
+def sgx(sim_dir):
+    """The words that choose the simulated backend `sgx`, which is everywhere."""
+    return ["--backend", "sgx", "--simulate", "--sim-dir", sim_dir]

@@ -41,7 +41,7 @@ class Server:
             assert echo(s, b"still there?") == b"still there?"
 
 
-@pytest.fixture(params=["nil", "kvm", "snp"])
+@pytest.fixture(params=["nil", "kvm", "snp", "sgx"])
 def server(request, root, build, tmp_path):
     module = programs.compile_program("echo.c", root, build)
     port = programs.free_port()

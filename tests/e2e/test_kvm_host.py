@@ -22,14 +22,24 @@ MORE = {"socket": ["fd,65536"], "accept4": ["fd,65536"]}
 PT_LOAD, PF_X, PF_W = 1, 1, 2
 
 
-@pytest.fixture(scope="module", params=["kvm", "snp"])
-def talker(request, build, tmp_path_factory):
+def new_talker(request, build, tmp_path_factory):
     words = request.getfixturevalue(request.param)
-    if request.param == "snp":  # as testhost takes them
-        words = ["--backend", "snp", "--sim", words[-1]]
+    if request.param != "kvm":  # as testhost takes them
+        words = ["--backend", request.param, "--sim", words[-1]]
     made = Talker(build, tmp_path_factory.mktemp("talker"), *words)
     made.share = SAMPLE if request.param == "kvm" else 2
     return made
+
+
+@pytest.fixture(scope="module", params=["kvm", "snp", "sgx"])
+def talker(request, build, tmp_path_factory):
+    """In a machine or an enclave: both have a block."""
+    return new_talker(request, build, tmp_path_factory)
+
+
+@pytest.fixture(scope="module", params=["kvm", "snp"])
+def machine(request, build, tmp_path_factory):
+    return new_talker(request, build, tmp_path_factory)
 
 
 def fault(lie, done):
@@ -108,16 +118,16 @@ IMAGE, ADDRESS = "no static-PIE", "too little memory"
     ("image_size=4096", "a segment of the exec layer"),
     ("image_size=1000001", "a segment of the exec layer"),
 ])
-def test_words_of_the_block(talker, word, said):
-    done = talker.host.run("--word", word, *talker.words, stdin="said\n")
+def test_words_of_the_block(machine, word, said):
+    done = machine.host.run("--word", word, *machine.words, stdin="said\n")
     assert done.returncode > 128 and said in done.stderr, done
 
 
 @pytest.mark.parametrize("word", ["memory_end=0x7fffffffff", "memory_end=0x4000000123", "image_size=25165824"])
-def test_words_that_do_no_harm(talker, word):
+def test_words_that_do_no_harm(machine, word):
     """Memory that is not there is the end for who uses it, which a keep of a small workload does not."""
-    done = talker.host.run("--word", word, *talker.words, stdin="said\n")
-    assert done.returncode == 0 and done.stdout == talker.honest.stdout, done
+    done = machine.host.run("--word", word, *machine.words, stdin="said\n")
+    assert done.returncode == 0 and done.stdout == machine.honest.stdout, done
 
 
 def test_a_workload_that_wants_more_memory(build, tmp_path, kvm):
@@ -208,9 +218,9 @@ def code_that_is_data_elsewhere(elf):
 
 @pytest.mark.parametrize("change", [writable_code, beyond_the_file, huge_in_memory, smaller_in_memory, far_away,
                                     off_its_page, one_over_the_other, out_of_order, code_that_is_data_elsewhere])
-def test_segments_of_the_exec_layer(build, talker, tmp_path, change):
+def test_segments_of_the_exec_layer(build, machine, tmp_path, change):
     change(Elf(build / "src/keep/broch-keep", tmp_path / "keep"))
-    done = talker.host.run("--keep", tmp_path / "keep", *talker.words)
+    done = machine.host.run("--keep", tmp_path / "keep", *machine.words)
     assert done.returncode > 128 and "a segment of the exec layer cannot be mapped" in done.stderr, done
 
 
@@ -218,13 +228,13 @@ def test_segments_of_the_exec_layer(build, talker, tmp_path, change):
                                           ("offset", (1 << 64) - 8), ("filesz", 1 << 32), ("memsz", (1 << 20) + 1),
                                           ("memsz", 0)])
 @pytest.mark.parametrize("number", [0, 5])
-def test_segments_of_the_shim(build, talker, tmp_path, number, field, value):
+def test_segments_of_the_shim(build, machine, tmp_path, number, field, value):
     Elf(build / "src/shim/kvm/broch-shim-kvm", tmp_path / "shim").set(number, field, value)
-    done = talker.host.run("--shim", tmp_path / "shim", *talker.words)
+    done = machine.host.run("--shim", tmp_path / "shim", *machine.words)
     assert done.returncode == 2 and "a segment of the shim lies outside its place" in done.stderr, done
 
 
-def test_noise_in_images(build, talker, tmp_path):
+def test_noise_in_images(build, machine, tmp_path):
     """Bytes of both that are anything: whatever happens happens in the machine."""
     rng = random.Random(11)
     for name in ["src/shim/kvm/broch-shim-kvm", "src/keep/broch-keep"]:
@@ -235,6 +245,6 @@ def test_noise_in_images(build, talker, tmp_path):
                 damaged[rng.randrange(rng.choice([64, 1024, 16384]))] = rng.randrange(256)
             (tmp_path / "image").write_bytes(damaged)
             option = "--shim" if "shim" in name else "--keep"
-            done = talker.host.run(option, tmp_path / "image", *talker.words, stdin="said\n")
+            done = machine.host.run(option, tmp_path / "image", *machine.words, stdin="said\n")
             assert done.returncode in (0, 1, 2, 124) or done.returncode > 128, done
             assert done.returncode == 0 or done.stderr, done

@@ -21,10 +21,10 @@ import programs
 LINES = "pear\napple\n\nquince\napple pie\nAPPLE\ngr\u00fcn\nzebra"
 
 
-@pytest.fixture(params=["x86-64", "kvm", "snp", "aarch64"])
+@pytest.fixture(params=["x86-64", "kvm", "snp", "sgx", "aarch64"])
 def broch(request, build, aarch64, tmp_path):
     if request.param != "aarch64":
-        words = request.getfixturevalue(request.param) if request.param in ("kvm", "snp") else []
+        words = request.getfixturevalue(request.param) if request.param in ("kvm", "snp", "sgx") else []
         return programs.Broch([build / "src/cli/broch", "run", *words], tmp_path)
     there = aarch64("src/cli/broch")  # where no sandbox is to be had
     return programs.Broch([*there, "run", "--insecure-no-sandbox", "--emulator", shutil.which(there[0])],

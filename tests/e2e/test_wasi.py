@@ -14,7 +14,7 @@ import programs
 
 CLANG = ["clang-14", "--target=wasm32-wasi", "-O1", "-g0", "-Wall", "-Wextra", "-Werror"]
 LINE = re.compile(r"ok (\w+) ([+-]) (.*)")
-MACHINES = ["x86-64", "kvm", "snp", "aarch64", "sanitizers"]
+MACHINES = ["x86-64", "kvm", "snp", "sgx", "aarch64", "sanitizers"]
 
 # function -> [how many cases it passed, how many refusals], by whoever ran
 seen = collections.defaultdict(lambda: [0, 0])
@@ -56,7 +56,7 @@ def run(request, root, build, aarch64, tmp_path):
         if request.param == "sanitizers":
             return directly(module, args, env, config, stdin)
         command = [build / "src/cli/broch", "run"]
-        if request.param in ("kvm", "snp"):
+        if request.param in ("kvm", "snp", "sgx"):
             command += request.getfixturevalue(request.param)
         if request.param == "aarch64":
             emulator, program = aarch64("src/cli/broch")
