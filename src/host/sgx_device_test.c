@@ -515,7 +515,7 @@ static const struct part {
     {300, 20, SGX_SECINFO_REG | RX, 8192, true},
     {104, 1, SGX_SECINFO_REG | RW, 4096, false},
 };
-#define CONTENT_SIZE (48 * SGX_PAGE_SIZE)
+#define CONTENT_SIZE (48 * PAGE)
 
 static uint8_t *content;
 static struct sgx_processor p;

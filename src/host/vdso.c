@@ -10,9 +10,9 @@
 #define PROGRAM_HEADERS_MAX 64u
 #define DYNAMIC_ENTRIES_MAX 1024u
 
-/* Where things are, as offsets in the image. */
+/* Where things are, as offsets in the image; 0, where its header is, of what is not there. */
 struct tables {
-    size_t symbols, strings, hash, gnu_hash; /* the last two: 0 where there is none */
+    size_t symbols, strings, hash, gnu_hash;
     size_t strings_size;
     uint64_t start; /* the address that the image's first byte was linked for */
 };
@@ -82,36 +82,46 @@ static bool place(struct bytes image, uint64_t start, uint64_t address, size_t *
     return true;
 }
 
+/* Of a tag of the dynamic section what it says the place of; NULL: nothing that is of use. */
+static size_t *table_of(struct tables *t, Elf64_Sxword tag)
+{
+    switch (tag) {
+    case DT_SYMTAB:
+        return &t->symbols;
+    case DT_STRTAB:
+        return &t->strings;
+    case DT_HASH:
+        return &t->hash;
+    case DT_GNU_HASH:
+        return &t->gnu_hash;
+    default:
+        return NULL;
+    }
+}
+
 static bool find_tables(struct bytes image, struct tables *out)
 {
     struct tables t = {0};
-    bool has_symbols = false, has_strings = false;
     Elf64_Phdr load, dynamic;
+    Elf64_Dyn entry;
 
     if (!find_load(image, &load) || !find_segment(image, PT_DYNAMIC, &dynamic) ||
         dynamic.p_offset > image.size)
         return false;
     t.start = load.p_vaddr;
     for (size_t i = 0; i < DYNAMIC_ENTRIES_MAX; i++) {
-        Elf64_Dyn entry;
         if (!read_at(image, dynamic.p_offset + i * sizeof entry, &entry, sizeof entry))
             return false;
         if (entry.d_tag == DT_NULL)
             break;
-        if (entry.d_tag == DT_SYMTAB)
-            has_symbols = place(image, t.start, entry.d_un.d_ptr, &t.symbols);
-        else if (entry.d_tag == DT_STRTAB)
-            has_strings = place(image, t.start, entry.d_un.d_ptr, &t.strings);
-        else if (entry.d_tag == DT_HASH && !place(image, t.start, entry.d_un.d_ptr, &t.hash))
+        size_t *table = table_of(&t, entry.d_tag);
+        if (table != NULL && !place(image, t.start, entry.d_un.d_ptr, table))
             return false;
-        else if (entry.d_tag == DT_GNU_HASH &&
-                 !place(image, t.start, entry.d_un.d_ptr, &t.gnu_hash))
-            return false;
-        else if (entry.d_tag == DT_STRSZ)
-            t.strings_size = entry.d_un.d_val <= image.size ? (size_t)entry.d_un.d_val : 0;
+        if (entry.d_tag == DT_STRSZ && entry.d_un.d_val <= image.size)
+            t.strings_size = (size_t)entry.d_un.d_val;
     }
     *out = t;
-    return has_symbols && has_strings;
+    return t.symbols != 0 && t.strings != 0;
 }
 
 /* DT_GNU_HASH: count of buckets, first symbol in them, words of the filter (of 64 bits), a shift;
