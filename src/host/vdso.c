@@ -22,7 +22,7 @@ static bool read_at(struct bytes image, uint64_t at, void *out, size_t size)
 {
     struct reader r = reader_of(image);
 
-    return at <= image.size && reader_seek(&r, (size_t)at) && reader_copy(&r, out, size);
+    return reader_seek(&r, at) && reader_copy(&r, out, size);
 }
 
 static bool u32_at(struct bytes image, uint64_t at, uint32_t *out)
@@ -74,9 +74,9 @@ bool vdso_size(struct bytes first_page, size_t *out)
 /* An address that the image was linked for, as an offset in it. */
 static bool place(struct bytes image, uint64_t start, uint64_t address, size_t *out)
 {
-    uint64_t at = address - start;
+    uint64_t at = address - start; /* of what lies before it, far beyond the image */
 
-    if (address < start || at >= image.size)
+    if (at >= image.size)
         return false;
     *out = (size_t)at;
     return true;

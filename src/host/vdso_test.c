@@ -90,12 +90,13 @@ static struct made made(Elf64_Sxword hash_tag)
                     {hash_tag,
                      {START + (hash_tag == DT_HASH ? offsetof(struct made, hash)
                                                    : offsetof(struct made, gnu))}}},
-        .symbols = {[1] = {.st_name = 1, .st_info = STT_FUNC}, /* what it needs of others */
-                    [2] = {.st_name = 7, .st_info = STT_OBJECT, .st_shndx = 1},
-                    [3] = {.st_name = 1,
-                           .st_info = STT_FUNC,
-                           .st_shndx = 1,
-                           .st_value = START + offsetof(struct made, code)}},
+        .symbols =
+            {[1] = {.st_name = 1, .st_info = STT_FUNC}, /* what it needs of others */
+             [2] = {.st_name = 7, .st_info = STT_OBJECT, .st_shndx = 1, .st_value = START + 1},
+             [3] = {.st_name = 1,
+                    .st_info = STT_FUNC,
+                    .st_shndx = 1,
+                    .st_value = START + offsetof(struct made, code)}},
         .strings = "\0first\0second",
         .hash = {1, 4},
         .gnu = {.buckets = 2, .first = 1, .words = 1, .bucket = {0, 1}, .hashes = {2, 4, 7}},
