@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "host/internal.h"
+#include "host/sgx_quoting.h"
 
 int64_t platform_attest(const uint8_t data[KEEP_REPORT_DATA_SIZE], uint8_t *out, size_t space)
 {
@@ -16,4 +17,10 @@ void platform_answer(struct block *block, const struct call *call)
 {
     (void)block;
     (void)call;
+}
+
+bool platform_quote(struct sgx_quoting *quoting, const uint8_t report[SGX_WHOLE_REPORT_SIZE],
+                    struct writer *out, struct err *err)
+{
+    return quoting->quote(quoting, report, out, err);
 }

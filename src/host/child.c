@@ -188,7 +188,7 @@ static void descriptors_done(struct descriptors *d)
 
 /* Serves a keep that has started, to its end. */
 static bool attend(const struct host_request *request, pid_t child, struct descriptors *d,
-                   int listener, struct bytes endorsements, struct host_result *out,
+                   int listener, const struct attester *attester, struct host_result *out,
                    struct err *err)
 {
     /* outlives this function when a name is still being resolved at the keep's end */
@@ -200,7 +200,7 @@ static bool attend(const struct host_request *request, pid_t child, struct descr
                                      .boot_socket = d->ours,
                                      .on_phase = request->on_phase,
                                      .context = request->context,
-                                     .endorsements = endorsements};
+                                     .attester = attester};
     d->ours = -1; /* the supervisor closes both */
     int number = pthread_create(&thread, NULL, serve, &supervisor);
     if (number != 0) {
@@ -297,7 +297,7 @@ static bool start(const struct host_request *request, child_become *become, stru
 }
 
 bool child_run(const struct host_request *request, child_become *become, bool has_listener,
-               struct bytes endorsements, struct host_result *out, struct err *err)
+               const struct attester *attester, struct host_result *out, struct err *err)
 {
     struct descriptors d;
     pid_t child;
@@ -311,7 +311,7 @@ bool child_run(const struct host_request *request, child_become *become, bool ha
         open_descriptors(request, &d, err) && start(request, become, &d, &child, &listener, err);
     if (ok && listener < 0 && has_listener)
         log_debug("no listener for the keep's calls: a filter above this process has it");
-    ok = ok && attend(request, child, &d, listener, endorsements, out, err);
+    ok = ok && attend(request, child, &d, listener, attester, out, err);
     descriptors_done(&d);
     return ok;
 }

@@ -13,7 +13,8 @@
 bool host_image_path(const char *name, struct arena *arena, const char **out, struct err *err)
 {
     /* beside us; as installed; as built */
-    static const char *const folders[] = {"", "../libexec/broch/", "../keep/", "../shim/kvm/"};
+    static const char *const folders[] = {"", "../libexec/broch/", "../keep/", "../shim/kvm/",
+                                          "../shim/sgx/"};
     char exe[EXE_PATH_MAX];
     ssize_t size = readlink("/proc/self/exe", exe, sizeof exe);
     const char *slash =

@@ -44,7 +44,7 @@ struct host_backend {
 };
 
 extern const struct host_backend host_nil;
-extern const struct host_backend host_kvm, host_snp; /* x86-64 alone */
+extern const struct host_backend host_kvm, host_sgx, host_snp; /* x86-64 alone */
 
 /* All backends, from the lightest to the strongest; ends with NULL. */
 extern const struct host_backend *const host_backends[];
@@ -89,5 +89,7 @@ struct host_machine {
 void host_probe_machine(struct host_machine *out);
 /* The device for virtual machines: BROCH_KVM_DEVICE of the environment, else /dev/kvm. */
 const char *host_kvm_device(void);
+/* The first thing that a platform lacks here, and what to do about it; NULL: nothing. Static. */
+const char *host_platform_lacks(unsigned platform);
 /* Whether all that the backend needs was found. */
 bool host_platform_is_ready(const struct host_platform *platform);

@@ -22,12 +22,19 @@ struct child_plan {
  * It never returns. */
 typedef void child_become(const struct child_plan *plan);
 
+/* Who answers `attest`; all zero: platform_attest does. */
+struct sgx_quoting;
+struct attester {
+    struct bytes endorsements; /* of a machine, that has its report from its processor */
+    struct sgx_quoting *quoting;
+    const struct keep_evidence *sgx; /* what endorses its quotes; then */
+};
+
 /* Makes the process, serves its calls, waits for its end; ends it when its time is over.
- * has_listener: it should send one. endorsements: what `attest` answers; empty: platform_attest
- * does. */
+ * has_listener: it should send one. */
 MUST_CHECK bool child_run(const struct host_request *request, child_become *become,
-                          bool has_listener, struct bytes endorsements, struct host_result *out,
-                          struct err *err);
+                          bool has_listener, const struct attester *attester,
+                          struct host_result *out, struct err *err);
 /* Descriptors to their places, and no others; the end with the loader's; limits, signals. */
 void child_arrange(const struct child_plan *plan);
 /* Sends the listener to the loader, or, -1, that there is none. */
@@ -51,9 +58,14 @@ void nil_filter_prepare(int image);
 int nil_filter_install(int *listener);
 /* Installs the second one, after which sendmsg and seccomp are gone. */
 int nil_filter_close(void);
-/* The calls of the table, which such a process makes for its machine, and the one that runs its
- * processor; everything else gives ENOSYS. 0 or an errno. */
-int machine_filter_install(int vcpu);
+/* The calls of the table, which such a process makes for its machine or enclave, and requests to one
+ * device, each with one value of its argument or with any; everything else gives ENOSYS. 0 or an
+ * errno. */
+struct device_request {
+    uint64_t number;
+    bool has_argument; /* any */
+};
+int machine_filter_install(int device, const struct device_request *requests, size_t count);
 /* Becomes the program of the descriptor `image`. Nobody else may, nor this once more. */
 int nil_filter_exec(int image, char *const argv[], char *const envp[]);
 
@@ -64,7 +76,7 @@ struct supervisor {
     int boot_socket;                                    /* the loader's end */
     void (*on_phase)(void *context, const char *phase); /* NULL: nobody wants to know */
     void *context;
-    struct bytes endorsements; /* as child_run's */
+    const struct attester *attester;
 };
 
 /* Logs a call that is refused by its name, the first time that it comes. */
@@ -72,7 +84,7 @@ void supervisor_log_refused(uint64_t number);
 /* Serves until the keep is gone, and closes both. */
 void supervisor_run(const struct supervisor *supervisor);
 
-/* ---- attest.c, kvm_honest.c, or another loader's in its place ---- */
+/* ---- attest.c, honest.c, or another loader's in its place ---- */
 
 /* Evidence about 64 bytes, at most `space` of it, as sallyport.h has it: how many bytes, or a
  * negative errno; -ENOSYS where there is no TEE. */

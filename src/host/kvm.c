@@ -24,27 +24,6 @@ static struct psp *simulated;                /* NULL: none */
 static bool is_snp;                          /* the real one */
 static struct snp_endorsements endorsements; /* then */
 
-/* A number as people write it, in hexadecimal. */
-static struct bytes big_endian(uint64_t value, uint8_t out[8])
-{
-    for (unsigned i = 8; i-- > 0; value >>= 8)
-        out[i] = (uint8_t)value;
-    return bytes_from(out, 8);
-}
-
-static void report_panic(const struct machine *m)
-{
-    struct panic p;
-    uint8_t rip[8], address[8];
-
-    memcpy(&p, machine_block(m)->data, sizeof p);
-    p.text[sizeof p.text - 1] = '\0';
-    log_error(p.is_ring0 != 0 ? "the shim failed" : "the keep failed", log_str("reason", p.text),
-              log_u64("vector", p.vector), log_u64("error", p.error),
-              log_hex("rip", big_endian(p.rip, rip)),
-              log_hex("address", big_endian(p.address, address)));
-}
-
 /* What the machine wrote to a port; false: it has ended. */
 static bool serve_port(const struct machine *m, struct proxy *proxy)
 {
@@ -57,7 +36,7 @@ static bool serve_port(const struct machine *m, struct proxy *proxy)
             simulated != NULL ? platform_guest(simulated, m->memory) : -ENOSYS;
         return true;
     default:
-        report_panic(m);
+        proxy_report(machine_block(m));
         return false;
     }
 }
@@ -107,7 +86,7 @@ static void report_exit(const struct machine *m)
             (const void *)((const uint8_t *)m->run + SNP_RUN_UNION_AT);
         uint8_t address[8];
         log_error("the machine stopped", log_str("reason", "it used memory that it was not given"),
-                  log_hex("address", big_endian(f->gpa, address)));
+                  log_hex("address", proxy_number(f->gpa, address)));
         return;
     }
     log_error("the machine stopped", log_u64("exit", run->exit_reason),
@@ -142,6 +121,7 @@ static bool serve_exit(const struct machine *m, struct proxy *proxy)
  * calls of the table, and runs it. */
 _Noreturn static void become_machine(const struct child_plan *plan)
 {
+    static const struct device_request run = {.number = KVM_RUN};
     struct machine machine;
     struct proxy proxy;
     struct err err;
@@ -162,7 +142,7 @@ _Noreturn static void become_machine(const struct child_plan *plan)
         child_fail(err.msg, err.code == ERR_IO ? (int)err.at : 0);
     (void)close(IMAGE_FD);
     platform_prepare(&machine);
-    int number = machine_filter_install(machine.vcpu);
+    int number = machine_filter_install(machine.vcpu, &run, 1);
     if (number != 0)
         child_fail("cannot install the sandbox", number);
     (void)close(REPORT_FD);
@@ -184,17 +164,16 @@ _Noreturn static void become_machine(const struct child_plan *plan)
 static bool run_machine(const struct host_request *request, struct host_result *out,
                         struct err *err)
 {
-    const struct bytes none = bytes_of("");
+    static struct attester attester;
     struct arena arena;
 
     arena_init(&arena, arena_heap, SIZE_MAX);
     shim_path = request->shim_image;
+    attester = (struct attester){.endorsements = simulated != NULL ? psp_endorsements(simulated)
+                                                 : is_snp          ? endorsements.sections
+                                                                   : bytes_of("")};
     bool ok = (shim_path != NULL || host_image_path(SHIM, &arena, &shim_path, err)) &&
-              child_run(request, become_machine, false,
-                        simulated != NULL ? psp_endorsements(simulated)
-                        : is_snp          ? endorsements.sections
-                                          : none,
-                        out, err);
+              child_run(request, become_machine, false, &attester, out, err);
     arena_done(&arena);
     return ok;
 }
@@ -214,26 +193,10 @@ const struct host_backend host_kvm = {
     .run = run_machine,
 };
 
-/* The first thing that is missing, and what to do about it. */
 static bool snp_is_available(const char **why)
 {
-    static struct host_machine machine;
-    static char text[1024];
-    const struct host_platform *snp = &machine.platforms[HOST_SNP];
-    size_t i = 0;
-
-    host_probe_machine(&machine);
-    while (i < snp->count && snp->probes[i].ok)
-        i++;
-    *why = NULL;
-    if (i == snp->count)
-        return true;
-    (void)snprintf(text, sizeof text,
-                   "%s: %s; %s. 'broch platform info' says all that is missing, and --simulate "
-                   "does without",
-                   snp->probes[i].name, snp->probes[i].found, snp->probes[i].mend);
-    *why = text;
-    return false;
+    *why = host_platform_lacks(HOST_SNP);
+    return *why == NULL;
 }
 
 static bool run_simulated(const struct host_request *request, struct host_result *out,

@@ -3,7 +3,7 @@
 
 #include <linux/kvm.h>
 
-#include "host/internal.h"
+#include "host/proxy.h"
 #include "host/psp.h"
 #include "image/image.h"
 #include "shim/kvm/shim.h"
@@ -35,19 +35,3 @@ static inline struct block *machine_block(const struct machine *machine)
 {
     return (struct block *)(void *)(machine->memory + BLOCK_PA);
 }
-
-/* ---- kvm_calls.c ---- */
-
-struct proxy {
-    struct block *block;
-    int *descriptors; /* the guest's numbers; -1: none */
-    size_t count;
-    bool has_exited;
-    int code;
-};
-
-/* The keep's descriptors 0 to 2 are ours, 4 the boot request. What it takes lasts as long as the
- * process. ERR_MEMORY. */
-MUST_CHECK bool proxy_new(struct block *block, struct proxy *out, struct err *err);
-/* Makes the call that the block has. */
-void proxy_serve(struct proxy *proxy);

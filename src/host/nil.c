@@ -42,6 +42,8 @@ _Noreturn static void become_keep(const struct child_plan *plan)
 
 static bool nil_run(const struct host_request *request, struct host_result *out, struct err *err)
 {
+    static const struct attester nobody = {.quoting = NULL};
+
     if ((request->insecure_no_sandbox || request->emulator != NULL) && nil_has_filter)
         return err_set(err, ERR_UNSUPPORTED, "this build runs no keep without its sandbox",
                        ERR_NO_AT);
@@ -52,7 +54,7 @@ static bool nil_run(const struct host_request *request, struct host_result *out,
     if (request->insecure_no_sandbox)
         log_warn("the keep runs without a sandbox: its workload can do what you can");
     nil_filter_prepare(IMAGE_FD);
-    return child_run(request, become_keep, !request->insecure_no_sandbox, bytes_of(""), out, err);
+    return child_run(request, become_keep, !request->insecure_no_sandbox, &nobody, out, err);
 }
 
 static bool nil_is_available(const char **why)

@@ -250,14 +250,17 @@ int nil_filter_install(int *listener)
     return install(&without_listener, 0) == 0 ? 0 : errno;
 }
 
-int machine_filter_install(int vcpu)
+int machine_filter_install(int device, const struct device_request *requests, size_t count)
 {
-    const struct call_arg run[6] = {{.kind = CALL_ARG_IS, .value = vcpu},
-                                    {.kind = CALL_ARG_IS, .value = KVM_RUN},
-                                    {.kind = CALL_ARG_IS, .value = 0}};
-
     emit_start(&without_listener);
-    emit_call(&without_listener, SYS_ioctl, run, NULL);
+    for (size_t i = 0; i < count; i++) {
+        const struct call_arg args[6] = {
+            {.kind = CALL_ARG_IS, .value = device},
+            {.kind = CALL_ARG_IS, .value = (int64_t)requests[i].number},
+            {.kind = requests[i].has_argument ? CALL_ARG_ANY : CALL_ARG_IS},
+        };
+        emit_call(&without_listener, SYS_ioctl, args, NULL);
+    }
     emit_table(&without_listener);
     emit_return(&without_listener, SECCOMP_RET_ERRNO | ENOSYS);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)

@@ -371,3 +371,22 @@ void host_probe_machine(struct host_machine *out)
     probe_sgx(&look, &all[HOST_SGX]);
     os_closep(&look.kvm);
 }
+
+const char *host_platform_lacks(unsigned number)
+{
+    static struct host_machine machine;
+    static char text[1024];
+    const struct host_platform *platform = &machine.platforms[number];
+    size_t i = 0;
+
+    host_probe_machine(&machine);
+    while (i < platform->count && platform->probes[i].ok)
+        i++;
+    if (i == platform->count)
+        return NULL;
+    (void)snprintf(text, sizeof text,
+                   "%s: %s; %s. 'broch platform info' says all that is missing, and --simulate "
+                   "does without",
+                   platform->probes[i].name, platform->probes[i].found, platform->probes[i].mend);
+    return text;
+}

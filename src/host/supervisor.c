@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "host/internal.h"
+#include "host/sgx_quoting.h"
 #include "os/os.h"
 
 /* Linux 6.6; the headers are older. Wakes the two sides on one processor: ten times as fast. */
@@ -178,15 +179,50 @@ static int64_t notified_log(const struct notification *n)
     return result == 0 ? serve_log(args[0], bytes_from(text, (size_t)args[2])) : result;
 }
 
-static int64_t serve_attest(const struct supervisor *s, const uint8_t data[KEEP_REPORT_DATA_SIZE],
-                            uint8_t *out, size_t space)
+static int64_t give(struct bytes answer, uint8_t *out, size_t space)
 {
-    if (s->endorsements.size == 0)
-        return platform_attest(data, out, space);
-    if (s->endorsements.size > space)
+    if (answer.size > space)
         return -EMSGSIZE;
-    memcpy(out, s->endorsements.data, s->endorsements.size);
-    return (int64_t)s->endorsements.size;
+    memcpy(out, answer.data, answer.size);
+    return (int64_t)answer.size;
+}
+
+/* An enclave's: nothing, and it is told for whom to make a REPORT; that, and it becomes evidence. */
+static int64_t serve_report(const struct attester *a, struct bytes in, uint8_t *out, size_t space)
+{
+    uint8_t target[SGX_TARGET_INFO_SIZE];
+    struct keep_evidence evidence = *a->sgx;
+    struct arena arena;
+    struct err err;
+    char text[ERR_TEXT_SIZE];
+
+    if (in.size == 0 && a->quoting->target(a->quoting, target, &err))
+        return give(bytes_from(target, sizeof target), out, space);
+    if (in.size != 0 && in.size != SGX_WHOLE_REPORT_SIZE)
+        return -EINVAL;
+    arena_init(&arena, arena_heap, (size_t)4 * SGX_QUOTE_MAX);
+    struct writer quote = writer_growable(&arena, SGX_QUOTE_MAX), w = writer_fixed(out, space);
+    struct bytes whole;
+    int64_t result = -EIO;
+    if (in.size != 0 && platform_quote(a->quoting, in.data, &quote, &err) &&
+        writer_done(&quote, &evidence.report, &err)) {
+        keep_evidence_write(&w, &evidence);
+        result = writer_done(&w, &whole, &err) ? (int64_t)whole.size : -EMSGSIZE;
+    } else {
+        log_error("no quote", log_str("reason", err_text(&err, os_strerror, text)));
+    }
+    arena_done(&arena);
+    return result;
+}
+
+static int64_t serve_attest(const struct supervisor *s, struct bytes in, uint8_t *out, size_t space)
+{
+    if (s->attester->quoting != NULL)
+        return serve_report(s->attester, in, out, space);
+    if (in.size != KEEP_REPORT_DATA_SIZE)
+        return -EINVAL;
+    return s->attester->endorsements.size != 0 ? give(s->attester->endorsements, out, space)
+                                               : platform_attest(in.data, out, space);
 }
 
 static int64_t notified_attest(const struct supervisor *s, const struct notification *n)
@@ -199,7 +235,7 @@ static int64_t notified_attest(const struct supervisor *s, const struct notifica
         return -EINVAL;
     int64_t result = copy_in(n, args[0], data, sizeof data);
     if (result == 0)
-        result = serve_attest(s, data, evidence,
+        result = serve_attest(s, bytes_from(data, sizeof data), evidence,
                               args[3] < sizeof evidence ? (size_t)args[3] : sizeof evidence);
     if (result <= 0)
         return result;
@@ -315,9 +351,7 @@ static int64_t serve_message(const struct supervisor *s, const struct keep_reque
 {
     switch (request->number) {
     case KEEP_CALL_ATTEST:
-        if (body.size != KEEP_REPORT_DATA_SIZE)
-            return -EINVAL;
-        return serve_attest(s, body.data, out,
+        return serve_attest(s, body, out,
                             request->space < KEEP_MESSAGE_MAX ? request->space : KEEP_MESSAGE_MAX);
     case KEEP_CALL_PHASE:
         return serve_phase(s, request->value);

@@ -1,7 +1,14 @@
 /* An image file: "BROCHIM1", then sections, each u32le kind, u32le size, the bytes. */
 #include "image/image.h"
 
-enum section { SECTION_SHIM = 1, SECTION_KEEP, SECTION_ID_BLOCK, SECTION_ID_AUTH };
+enum section {
+    SECTION_SHIM = 1,
+    SECTION_KEEP,
+    SECTION_ID_BLOCK,
+    SECTION_ID_AUTH,
+    SECTION_ENCLAVE_SHIM,
+    SECTION_SIGSTRUCT
+};
 
 static void write_section(struct writer *w, enum section kind, struct bytes bytes)
 {
@@ -19,6 +26,8 @@ void image_file_write(struct writer *w, const struct image_file *file)
     write_section(w, SECTION_KEEP, file->keep);
     write_section(w, SECTION_ID_BLOCK, file->id_block);
     write_section(w, SECTION_ID_AUTH, file->id_auth);
+    write_section(w, SECTION_ENCLAVE_SHIM, file->enclave_shim);
+    write_section(w, SECTION_SIGSTRUCT, file->sigstruct);
 }
 
 static struct bytes *part_of(struct image_file *file, uint32_t kind)
@@ -32,6 +41,10 @@ static struct bytes *part_of(struct image_file *file, uint32_t kind)
         return &file->id_block;
     case SECTION_ID_AUTH:
         return &file->id_auth;
+    case SECTION_ENCLAVE_SHIM:
+        return &file->enclave_shim;
+    case SECTION_SIGSTRUCT:
+        return &file->sigstruct;
     default:
         return NULL;
     }
@@ -66,7 +79,9 @@ bool image_file_parse(struct bytes in, struct image_file *out, struct err *err)
     if (file.shim.size == 0 || file.keep.size == 0)
         return err_set(err, ERR_FORMAT, "the image has no shim or no exec layer", ERR_NO_AT);
     if ((file.id_block.size == 0) != (file.id_auth.size == 0) ||
-        !is_size(file.id_block, SNP_ID_BLOCK_SIZE) || !is_size(file.id_auth, SNP_ID_AUTH_SIZE))
+        !is_size(file.id_block, SNP_ID_BLOCK_SIZE) || !is_size(file.id_auth, SNP_ID_AUTH_SIZE) ||
+        !is_size(file.sigstruct, SGX_SIGSTRUCT_SIZE) ||
+        (file.sigstruct.size != 0 && file.enclave_shim.size == 0))
         return err_set(err, ERR_FORMAT, "the image's signature is not whole", ERR_NO_AT);
     *out = file;
     return true;

@@ -1,10 +1,14 @@
-/* The keep image of virtual machines: the pages that a machine begins with, from the shim's file
- * and the exec layer's, and what SEV-SNP measures of them. The same pages on every backend, real or
- * simulated (DESIGN.md §4). No I/O. */
+/* The keep image: the pages that a virtual machine or an enclave begins with, from the shim's file
+ * and the exec layer's, and what SEV-SNP or SGX measures of them. The same pages on every backend,
+ * real or simulated (DESIGN.md §4). No I/O. */
 #pragma once
 
 #include "base/base.h"
+#include "evidence/sgx_measure.h"
+#include "evidence/sgx_sigstruct.h"
 #include "evidence/snp_measure.h"
+
+/* ---- of a virtual machine ---- */
 
 /* Pages in a row. */
 struct image_range {
@@ -51,6 +55,46 @@ void image_start(const struct image *image, const struct image_variant *variant,
 MUST_CHECK bool image_measure(const struct image *image, const struct image_variant *variant,
                               uint8_t out[SNP_DIGEST_SIZE], struct err *err);
 
+/* ---- of an enclave ---- */
+
+/* Pages in a row, with the same rights. */
+struct enclave_range {
+    uint64_t offset, size; /* of whole pages */
+    uint64_t flags;        /* SECINFO's */
+    bool is_measured;      /* their content; that they are there always is */
+    struct bytes bytes;    /* as many as size, or none: zeroes */
+};
+
+#define ENCLAVE_RANGES_MAX 24
+
+struct enclave_image {
+    struct enclave_range ranges[ENCLAVE_RANGES_MAX]; /* in the order in which they are added */
+    size_t count;
+};
+
+/* Lays out an enclave (shim/sgx/layout.h). Everything is the arena's. ERR_FORMAT: shim or exec
+ * layer is no position-independent ELF file with segments that fit their place; ERR_MEMORY. */
+MUST_CHECK bool enclave_compose(struct bytes shim, struct bytes keep, struct arena *arena,
+                                struct enclave_image *out, struct err *err);
+/* MRENCLAVE. ERR_CRYPTO, ERR_MEMORY. */
+MUST_CHECK bool enclave_measure(const struct enclave_image *image,
+                                uint8_t out[SGX_MEASUREMENT_SIZE], struct err *err);
+
+/* What its author says of it, beside its measurement. */
+struct enclave_author {
+    uint16_t product, svn;
+    uint32_t date; /* binary-coded decimals, 0x20261123 */
+};
+/* SIGSTRUCT of an enclave with a measurement, signed by a key as sgx_sigstruct_sign has it. */
+struct evp_pkey_st;
+MUST_CHECK bool enclave_sign(const uint8_t measurement[SGX_MEASUREMENT_SIZE],
+                             const struct enclave_author *author, struct evp_pkey_st *key,
+                             uint8_t out[SGX_SIGSTRUCT_SIZE], struct err *err);
+/* The same by the development key, which everybody has: its signature says nothing, and the
+ * processor wants one. */
+MUST_CHECK bool enclave_sign_for_development(const uint8_t measurement[SGX_MEASUREMENT_SIZE],
+                                             uint8_t out[SGX_SIGSTRUCT_SIZE], struct err *err);
+
 /* ---- an image as one file: docs/keep-image.md ---- */
 
 #define IMAGE_FILE_MAX ((size_t)64 << 20)
@@ -58,8 +102,10 @@ MUST_CHECK bool image_measure(const struct image *image, const struct image_vari
 
 /* What is absent is empty. Borrowed. */
 struct image_file {
-    struct bytes shim, keep;        /* both files, as they are */
+    struct bytes shim, keep;        /* files, as they are; the shim of machines */
+    struct bytes enclave_shim;      /* that of enclaves */
     struct bytes id_block, id_auth; /* of SEV-SNP: both, or neither */
+    struct bytes sigstruct;         /* of SGX */
 };
 
 void image_file_write(struct writer *w, const struct image_file *file);

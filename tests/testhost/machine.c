@@ -132,6 +132,21 @@ static void scribble_on(uint64_t *state)
     b->data[*state % 4096] = (uint8_t)(*state >> 32);
 }
 
+/* Whether the processor is where a fault of its own is next: the fetch at LSTAR, which is how SYSCALL
+ * shows where KVM is software, or one that is on its way. What is injected there is nothing new. */
+static bool has_own_fault(const struct kvm_vcpu_events *events)
+{
+    struct {
+        struct kvm_msrs head;
+        struct kvm_msr_entry entry;
+    } lstar = {.head = {.nmsrs = 1}, .entry = {.index = LSTAR}};
+    struct kvm_regs regs;
+
+    return events->exception.injected != 0 || events->exception.pending != 0 ||
+           ioctl(machine->vcpu, KVM_GET_REGS, &regs) != 0 ||
+           ioctl(machine->vcpu, KVM_GET_MSRS, &lstar) != 1 || regs.rip == lstar.entry.data;
+}
+
 static void inject(void)
 {
     struct kvm_interrupt interrupt = {.irq = 32};
@@ -147,7 +162,7 @@ static void inject(void)
         (void)ioctl(machine->vcpu, KVM_INTERRUPT, &interrupt);
         break;
     case EXCEPTION:
-        if (ioctl(machine->vcpu, KVM_GET_VCPU_EVENTS, &events) != 0)
+        if (ioctl(machine->vcpu, KVM_GET_VCPU_EVENTS, &events) != 0 || has_own_fault(&events))
             break;
         events.exception.injected = 1;
         events.exception.nr = (uint8_t)plan.vector;

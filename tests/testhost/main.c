@@ -156,14 +156,14 @@ static void take_measurement(struct testhost *t, const char *text)
 
 static void take_backend(struct testhost *t, const char *text)
 {
-    static const struct host_backend *const backends[] = {&host_nil, &host_kvm, &host_snp};
+    static const struct host_backend *const backends[] = {&host_nil, &host_kvm, &host_sgx, &host_snp};
 
     t->backend = NULL;
     for (size_t i = 0; i < COUNT_OF(backends); i++) {
         if (strcmp(backends[i]->name, text) == 0)
             t->backend = backends[i];
     }
-    must(t->backend != NULL, "nil, kvm or snp?");
+    must(t->backend != NULL, "nil, kvm, sgx or snp?");
 }
 
 static void take_option(struct testhost *t, int option, const char *value)
@@ -368,6 +368,11 @@ static void note_phase(void *context, const char *phase)
          t->phases);
 }
 
+static bool is_simulated(const struct testhost *t)
+{
+    return t->backend == &host_snp || t->backend == &host_sgx;
+}
+
 static int run(void *context)
 {
     struct testhost *t = context;
@@ -377,7 +382,7 @@ static int run(void *context)
                                    .timeout_ms = t->timeout_ms,
                                    .on_phase = note_phase,
                                    .context = t,
-                                   .sim_folder = t->backend == &host_snp ? t->attest.sim : NULL};
+                                   .sim_folder = is_simulated(t) ? t->attest.sim : NULL};
     struct host_result result;
     struct err err;
 
@@ -436,7 +441,8 @@ int main(int argc, char **argv)
     if (t.keep == NULL)
         t.keep = of_build(&t, "/../../src/keep/broch-keep");
     if (t.shim == NULL)
-        t.shim = of_build(&t, "/../../src/shim/kvm/broch-shim-kvm");
+        t.shim = of_build(&t, t.backend == &host_sgx ? "/../../src/shim/sgx/broch-shim-sgx"
+                                                     : "/../../src/shim/kvm/broch-shim-kvm");
     t.boot_file = make_request(&t);
     t.attest.lies = t.trace.lies = &t.lies;
     attest_setup(&t.attest);

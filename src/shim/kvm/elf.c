@@ -90,54 +90,13 @@ static void map_segment(const Elf64_Phdr *p, uint64_t base)
     memory_clean(base + from + size, more);
 }
 
-static uint64_t push(uint64_t *stack, uint64_t value)
-{
-    *stack -= 8;
-    *(uint64_t *)*stack = value;
-    return *stack;
-}
-
 static uint64_t build_stack(uint64_t base)
 {
-    static const char name[] = "broch-keep";
-    const Elf64_Ehdr *e = header();
-    uint64_t stack = memory_stack(STACK_SIZE);
+    uint64_t top = memory_stack(STACK_SIZE);
 
-    if (stack == 0)
+    if (top == 0)
         proxy_panic("no memory for the stack", 0);
-    stack -= memory_random() & 0xff0;
-    uint64_t random_at = stack -= 16;
-    ((uint64_t *)random_at)[0] = memory_random();
-    ((uint64_t *)random_at)[1] = memory_random();
-    stack -= 16;
-    for (unsigned i = 0; i < sizeof name; i++)
-        ((char *)stack)[i] = name[i];
-    const uint64_t aux[][2] = {{AT_PHDR, base + e->e_phoff},
-                               {AT_PHENT, e->e_phentsize},
-                               {AT_PHNUM, e->e_phnum},
-                               {AT_PAGESZ, PAGE_SIZE},
-                               {AT_BASE, 0},
-                               {AT_ENTRY, base + e->e_entry},
-                               {AT_UID, 1000},
-                               {AT_EUID, 1000},
-                               {AT_GID, 1000},
-                               {AT_EGID, 1000},
-                               {AT_SECURE, 0},
-                               {AT_RANDOM, random_at},
-                               {AT_EXECFN, stack},
-                               {AT_NULL, 0}};
-    uint64_t name_at = stack;
-    stack &= ~15ull;
-    if ((sizeof aux / 8 + 4) % 2 != 0)
-        stack -= 8;
-    for (unsigned i = sizeof aux / sizeof aux[0]; i-- > 0;) {
-        (void)push(&stack, aux[i][1]);
-        (void)push(&stack, aux[i][0]);
-    }
-    (void)push(&stack, 0); /* environment */
-    (void)push(&stack, 0);
-    (void)push(&stack, name_at);
-    return push(&stack, 1);
+    return stack_build(top, base, header());
 }
 
 void elf_start(uint64_t image_size, uint64_t *entry, uint64_t *stack)

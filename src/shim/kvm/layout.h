@@ -78,7 +78,6 @@
 #define KERNEL_SEAL (-4)    /* from now on no code, and nothing of the image */
 #define KERNEL_LEAVE (-5)   /* port: on SEV-SNP, where ring 3 may not leave by itself */
 #define KERNEL_GUEST (-6)   /* on SEV-SNP: PORT_GUEST; the answer is the GHCB's SW_EXITINFO2 */
-#define PROT_BITS 3         /* read 1, write 2, as mprotect's */
 #define PROT_CODE 4         /* only for the segments of the image, before it runs */
 
 /* Why a machine on SEV-SNP ends before it can say so: reasons of the GHCB's MSR protocol (AMD 56421

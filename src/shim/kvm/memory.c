@@ -38,19 +38,6 @@ static struct books *books(void)
     return (struct books *)BOOKS_VA;
 }
 
-uint64_t memory_random(void)
-{
-    uint64_t value;
-    unsigned char ok;
-
-    for (unsigned i = 0; i < 1000; i++) {
-        __asm__ volatile("rdrand %0; setc %1" : "=r"(value), "=q"(ok));
-        if (ok)
-            return value;
-    }
-    proxy_panic("the processor gives no random numbers", 0);
-}
-
 static uint64_t address_of(uint32_t block_number)
 {
     return base + (uint64_t)block_number * FRAME_SIZE;
@@ -77,7 +64,7 @@ bool memory_init(uint64_t memory_end)
     memory_clean(BOOKS_VA, BOOKS_FRAMES * FRAME_SIZE);
     frame_next = BOOKS_FRAMES;
     /* between 32 and 96 TiB, where nothing else lies */
-    base = 0x200000000000 + (memory_random() & 0x3fffffff) * 0x10000;
+    base = 0x200000000000 + (shim_random() & 0x3fffffff) * 0x10000;
     base &= ~(uint64_t)(FRAME_SIZE - 1);
     heap_end = address_of(0);
     return true;

@@ -3,13 +3,6 @@
 
 #include "shim/kvm/shim.h"
 
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-
-static inline struct block *block(void)
-{
-    return (struct block *)BLOCK_VA;
-}
-
 /* How the machine was started: MODE_KVM, … */
 extern uint64_t user_mode;
 
@@ -23,12 +16,6 @@ _Noreturn void user_resume(const uint64_t *gregs);
 
 /* memory_end: the loader's word, which is bounded. False: there is too little. */
 bool memory_init(uint64_t memory_end);
-/* Random bytes of the processor; never fails, or ends the machine. */
-uint64_t memory_random(void);
-int64_t memory_brk(uint64_t address);
-int64_t memory_map(uint64_t size, uint64_t prot, uint64_t flags);
-int64_t memory_unmap(uint64_t address, uint64_t size);
-int64_t memory_protect(uint64_t address, uint64_t size, uint64_t prot);
 /* Frames at a random place, with nothing around: the address of its end; 0: there is none. */
 uint64_t memory_stack(uint64_t size);
 /* Takes addresses for something of a size; they are not mapped. 0: there are none. */
@@ -45,18 +32,6 @@ void memory_clean(uint64_t address, uint64_t size);
 /* Maps the exec layer's file, whose size is the loader's word, at a random base, and builds its
  * stack. Ends the machine when the file is no static-PIE that fits. */
 void elf_start(uint64_t image_size, uint64_t *entry, uint64_t *stack);
-
-/* ---- signal.c ---- */
-
-struct kernel_action {
-    uint64_t handler, flags, restorer, mask;
-};
-
-int64_t signal_action(uint64_t number, const struct kernel_action *in, struct kernel_action *out);
-int64_t signal_mask(uint64_t how, const uint64_t *in, uint64_t *out);
-int64_t signal_stack(const uint64_t in[3], uint64_t out[3]);
-/* A handler has returned, to a context of ours. */
-void signal_done(uint64_t context);
 
 /* ---- cpuid.c ---- */
 
@@ -78,13 +53,3 @@ void guest_check(void);
 /* The keep calls platform_key and guest_request. */
 int64_t guest_key(struct keep_platform_key *out, uint64_t size);
 int64_t guest_request(const uint64_t args[6]);
-
-/* ---- proxy.c ---- */
-
-void *memcpy(void *restrict to, const void *restrict from, size_t size);
-void *memset(void *to, int value, size_t size);
-
-/* A call that leaves. */
-int64_t proxy_call(uint64_t number, const uint64_t args[6]);
-/* The end, with a reason for people: a literal. */
-_Noreturn void proxy_panic(const char *why, uint64_t number);

@@ -1,4 +1,5 @@
-/* Makes the calls of a keep in a virtual machine. The guest is hostile: its numbers are copied,
+/* Makes the calls of a keep that has no system calls of its own: in a virtual machine, or in an
+ * enclave. The guest is hostile: its numbers are copied,
  * looked up in the table of calls and held to it; its memory is the block's, its descriptors are of
  * a table that only we write. */
 #include <errno.h>
@@ -11,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "host/kvm.h"
+#include "host/proxy.h"
 #include "os/os.h"
 #include "base/banned.h"
 
@@ -269,4 +270,25 @@ void proxy_serve(struct proxy *p)
     p->block->result = is_allowed ? make(p, &r) : -ENOSYS;
     if (is_allowed)
         platform_answer(p->block, r.call);
+}
+
+/* A number as people write it, in hexadecimal. */
+struct bytes proxy_number(uint64_t value, uint8_t out[8])
+{
+    for (unsigned i = 8; i-- > 0; value >>= 8)
+        out[i] = (uint8_t)value;
+    return bytes_from(out, 8);
+}
+
+void proxy_report(const struct block *block)
+{
+    struct panic p;
+    uint8_t rip[8], address[8];
+
+    memcpy(&p, block->data, sizeof p);
+    p.text[sizeof p.text - 1] = '\0';
+    log_error(p.is_ring0 != 0 ? "the shim failed" : "the keep failed", log_str("reason", p.text),
+              log_u64("vector", p.vector), log_u64("error", p.error),
+              log_hex("rip", proxy_number(p.rip, rip)),
+              log_hex("address", proxy_number(p.address, address)));
 }

@@ -1,23 +1,13 @@
 /* Signals, as far as an exec layer has them: handlers for faults of its own (sigaction(2)). A fault
  * that nobody handles is the end, with a report that people can read. Vector registers are not
- * kept: who handles a fault leaves it by siglongjmp.
- *
- * On SEV-SNP, and so on its simulation, every fault is the end: a host can inject what it likes at
- * any instruction, and a handler that went on from there, with other vector registers, would hand
- * it a faulty step of a cipher. */
+ * kept: who handles a fault leaves it by siglongjmp. */
 #include <signal.h>
 #include <ucontext.h>
 
-#include "shim/kvm/user.h"
+#include "shim/shim.h"
 
 #define SIGNALS 65
-
-/* #VC (AMD APM volume 2, §15.35.5), whose error code is the reason of the exit. */
-#define VECTOR_VC 29
-#define EXIT_CPUID 0x72
-#define OPCODE_CPUID 0xa20f
-
-struct fault user_fault_record;
+#define VECTOR_PAGE_FAULT 14
 
 static struct kernel_action actions[SIGNALS];
 static uint64_t mask;
@@ -62,22 +52,13 @@ void signal_done(uint64_t context)
     mask = *(const uint64_t *)(context + offsetof(ucontext_t, uc_sigmask));
 }
 
-/* Registers in the order in which entry.S has pushed them. */
-struct saved {
-    uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15;
-};
-
-struct resume {
-    uint64_t rsp, rip, number, info, context;
-};
-
 struct signal_frame {
     uint64_t restorer;
     ucontext_t context;
     siginfo_t info;
 };
 
-_Noreturn static void report(const struct fault *f)
+_Noreturn void signal_report(const struct fault *f)
 {
     static const char *const names[] = {"division",
                                         "debug trap",
@@ -101,70 +82,42 @@ _Noreturn static void report(const struct fault *f)
     p->error = f->error;
     p->rip = f->rip;
     p->rsp = f->rsp;
-    p->address = f->vector == 14 ? f->address : 0;
+    p->address = f->vector == VECTOR_PAGE_FAULT ? f->address : 0;
     p->is_ring0 = 0;
     proxy_panic(name != 0 ? name : "a fault", f->error);
 }
 
-/* On SEV-SNP: what the instruction should have done, then on behind it (two bytes). */
-_Noreturn static void answer_cpuid(const struct saved *r, const struct fault *f)
+bool signal_deliver(const struct fault *f, const uint64_t gregs[SIGNAL_GREGS], struct resume *out)
 {
-    struct cpuid_answer a =
-        cpuid_look_up((const void *)CPUID_VA, (uint32_t)r->rax, (uint32_t)r->rcx);
-    const uint64_t gregs[] = {r->r8,  r->r9,  r->r10, r->r11, r->r12,     r->r13,
-                              r->r14, r->r15, r->rdi, r->rsi, r->rbp,     a.ebx,
-                              a.edx,  a.eax,  a.ecx,  f->rsp, f->rip + 2, f->rflags};
-
-    user_fault_record.is_busy = 0;
-    user_resume(gregs);
-}
-
-struct resume *user_signal(const struct saved *r);
-struct resume *user_signal(const struct saved *r)
-{
-    static struct resume resume;
-    struct fault f = user_fault_record;
-    int number = f.vector == 14  ? SIGSEGV
-                 : f.vector == 0 ? SIGFPE
-                 : f.vector == 6 ? SIGILL
-                                 : SIGSEGV;
+    int number = f->vector == 0 ? SIGFPE : f->vector == 6 ? SIGILL : SIGSEGV;
     const struct kernel_action *action = &actions[number];
     uint64_t bit = 1ull << (number - 1);
 
-    if (user_mode == MODE_SNP && f.vector == VECTOR_VC && f.error == EXIT_CPUID &&
-        *(const uint16_t *)f.rip == OPCODE_CPUID)
-        answer_cpuid(r, &f);
-    if (user_mode != MODE_KVM)
-        report(&f);
     if (action->handler <= 1 || (mask & bit) != 0)
-        report(&f);
-    uint64_t stack = f.rsp - 128;
+        return false;
+    uint64_t stack = f->rsp - 128;
     if ((action->flags & SA_ONSTACK) != 0 && (alternate[1] & 2) == 0 && alternate[2] != 0 &&
-        (f.rsp < alternate[0] || f.rsp >= alternate[0] + alternate[2]))
+        (f->rsp < alternate[0] || f->rsp >= alternate[0] + alternate[2]))
         stack = alternate[0] + alternate[2];
     stack = ((stack - sizeof(struct signal_frame)) & ~15ull) - 8;
     struct signal_frame *frame = (struct signal_frame *)stack;
     for (unsigned i = 0; i < sizeof *frame / 8; i++)
         ((volatile uint64_t *)stack)[i] = 0;
-    const uint64_t gregs[] = {r->r8,  r->r9,  r->r10, r->r11, r->r12, r->r13,
-                              r->r14, r->r15, r->rdi, r->rsi, r->rbp, r->rbx,
-                              r->rdx, r->rax, r->rcx, f.rsp,  f.rip,  f.rflags};
-    for (unsigned i = 0; i < sizeof gregs / sizeof gregs[0]; i++)
+    for (unsigned i = 0; i < SIGNAL_GREGS; i++)
         frame->context.uc_mcontext.gregs[i] = (long long)gregs[i];
-    frame->context.uc_mcontext.gregs[REG_ERR] = (long long)f.error;
-    frame->context.uc_mcontext.gregs[REG_TRAPNO] = (long long)f.vector;
-    frame->context.uc_mcontext.gregs[REG_CR2] = (long long)f.address;
+    frame->context.uc_mcontext.gregs[REG_ERR] = (long long)f->error;
+    frame->context.uc_mcontext.gregs[REG_TRAPNO] = (long long)f->vector;
+    frame->context.uc_mcontext.gregs[REG_CR2] = (long long)f->address;
     *(uint64_t *)(void *)&frame->context.uc_sigmask = mask;
     mask |= action->mask | ((action->flags & SA_NODEFER) != 0 ? 0 : bit);
     frame->restorer = action->restorer;
     frame->info.si_signo = number;
-    frame->info.si_code = (f.error & 1) != 0 ? SEGV_ACCERR : SEGV_MAPERR;
-    frame->info.si_addr = (void *)(f.vector == 14 ? f.address : f.rip);
-    resume = (struct resume){.rsp = stack,
-                             .rip = action->handler,
-                             .number = (uint64_t)number,
-                             .info = (uint64_t)&frame->info,
-                             .context = (uint64_t)&frame->context};
-    user_fault_record.is_busy = 0;
-    return &resume;
+    frame->info.si_code = (f->error & 1) != 0 ? SEGV_ACCERR : SEGV_MAPERR;
+    frame->info.si_addr = (void *)(f->vector == VECTOR_PAGE_FAULT ? f->address : f->rip);
+    *out = (struct resume){.rsp = stack,
+                           .rip = action->handler,
+                           .number = (uint64_t)number,
+                           .info = (uint64_t)&frame->info,
+                           .context = (uint64_t)&frame->context};
+    return true;
 }

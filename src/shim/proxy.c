@@ -2,12 +2,11 @@
  * answers is copied once, then checked (Iago attacks): an errno of the list, no more bytes than
  * asked for, small numbers as descriptors, no pointers. */
 #include "sallyport/sallyport.h"
-#include "shim/kvm/user.h"
+#include "shim/shim.h"
 
 #define ERRNO_MAX 4095
 #define EIO 5
 #define ENOSYS 38
-#define EINVAL 22
 #define NOWHERE UINT64_MAX
 /* At once; more is for the next call, as with any read or write. */
 #define TRANSFER_MAX ((uint64_t)256 << 10)
@@ -18,58 +17,17 @@ static void copy(void *to, const void *from, uint64_t size)
     __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
 }
 
-void *memcpy(void *restrict to, const void *restrict from, size_t size)
-{
-    copy(to, from, size);
-    return to;
-}
-
-void *memset(void *to, int value, size_t size)
-{
-    void *at = to;
-
-    __asm__ volatile("rep stosb" : "+D"(at), "+c"(size) : "a"(value) : "memory");
-    return to;
-}
-
 _Noreturn void proxy_panic(const char *why, uint64_t number)
 {
-    struct panic *p = (void *)block()->data;
+    volatile struct panic *p = (void *)block()->data;
     unsigned i = 0;
 
     for (; why[i] != '\0' && i < sizeof p->text - 1; i++)
-        ((volatile char *)p->text)[i] = why[i];
-    ((volatile char *)p->text)[i] = '\0';
-    *(volatile uint64_t *)&p->error = number;
-    for (;;) {
-        if (user_mode == MODE_SNP)
-            (void)kernel_request(KERNEL_LEAVE, PORT_PANIC, 0, 0, 0);
-        else
-            __asm__ volatile("outb %%al, %0" : : "N"(PORT_PANIC), "a"(0) : "memory");
-    }
+        p->text[i] = why[i];
+    p->text[i] = '\0';
+    p->error = number;
+    shim_end();
 }
-
-static void leave(void)
-{
-    if (user_mode == MODE_SNP)
-        (void)kernel_request(KERNEL_LEAVE, PORT_CALL, 0, 0, 0);
-    else
-        __asm__ volatile("outb %%al, %0" : : "N"(PORT_CALL), "a"(0) : "memory");
-}
-
-/* The bytes of an argument's memory, as the table has it; for what is read and written at once. */
-struct piece {
-    uint64_t address, size, at;
-    bool goes, comes;
-};
-
-struct transfer {
-    const struct call *call;
-    uint64_t args[6];
-    struct piece pieces[6];
-    uint64_t used;
-    uint64_t limit; /* the result is at most this */
-};
 
 static bool add_piece(struct transfer *t, unsigned i, uint64_t address, uint64_t size, bool goes,
                       bool comes)
@@ -176,26 +134,32 @@ static bool take(const struct transfer *t, int64_t result)
     return true;
 }
 
-int64_t proxy_call(uint64_t number, const uint64_t args[6])
+bool proxy_put(struct transfer *t, uint64_t number, const uint64_t args[6])
 {
-    struct transfer t = {.call = call_find(number)};
     struct block *b = block();
 
+    *t = (struct transfer){.call = call_find(number)};
     for (unsigned i = 0; i < 6; i++)
-        t.args[i] = args[i];
-    bool is_told = t.call == 0 || !call_fits(t.call, args); /* for the log alone */
-    for (unsigned i = 0; i < 6 && !is_told; i++) {
-        if (!add_arg(&t, i, args))
-            return -EINVAL;
+        t->args[i] = args[i];
+    if (t->call != 0 && !call_fits(t->call, args))
+        t->call = 0;
+    for (unsigned i = 0; i < 6 && t->call != 0; i++) {
+        if (!add_arg(t, i, args))
+            return false;
     }
     *(volatile uint64_t *)&b->number = number;
     for (unsigned i = 0; i < 6; i++)
-        ((volatile uint64_t *)b->args)[i] = t.args[i];
-    leave();
-    int64_t result = *(volatile int64_t *)&b->result;
-    if (is_told)
+        ((volatile uint64_t *)b->args)[i] = t->args[i];
+    return true;
+}
+
+int64_t proxy_take(const struct transfer *t)
+{
+    int64_t result = *(volatile int64_t *)&block()->result;
+
+    if (t->call == 0)
         return -ENOSYS;
     if (result < 0)
         return result >= -ERRNO_MAX ? result : -EIO;
-    return is_sane(&t, result) && take(&t, result) ? result : -EIO;
+    return is_sane(t, result) && take(t, result) ? result : -EIO;
 }
