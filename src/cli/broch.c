@@ -57,6 +57,8 @@ static const struct cli_command *const commands[] = {
     &key_sev_create_command,
     &key_sev_digest_command,
     &key_sev_sign_command,
+    &key_sgx_create_command,
+    &key_sgx_digest_command,
     &drawbridge_init_command,
     &drawbridge_serve_command,
     &drawbridge_token_create_command,

@@ -29,6 +29,8 @@ extern const struct cli_command key_publisher_show_command;
 extern const struct cli_command key_sev_create_command;
 extern const struct cli_command key_sev_digest_command;
 extern const struct cli_command key_sev_sign_command;
+extern const struct cli_command key_sgx_create_command;
+extern const struct cli_command key_sgx_digest_command;
 extern const struct cli_command package_fetch_command;
 extern const struct cli_command package_info_command;
 extern const struct cli_command package_publish_command;

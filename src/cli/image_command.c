@@ -1,4 +1,5 @@
-/* broch image, broch key sev: the command lines. The work is in image_work.c, sev_key_work.c. */
+/* broch image, broch key sev, broch key sgx: the command lines. The work is in image_work.c and
+ * image_key_work.c. */
 #include "cli/commands.h"
 #include "cli/image_work.h"
 #include "base/banned.h"
@@ -8,7 +9,8 @@
 
 static const struct cli_option build_options[] = {
     {"--out", "FILE", NULL, "the image; required", false},
-    {"--shim", "FILE", NULL, "another shim than this installation's", false},
+    {"--shim", "FILE", NULL, "another shim of machines than this installation's", false},
+    {"--enclave-shim", "FILE", NULL, "likewise that of enclaves", false},
     {"--keep", "FILE", NULL, "another exec layer than this installation's", false},
 };
 
@@ -32,7 +34,7 @@ const struct cli_command image_measure_command = {
     .positionals = "[FILE]",
     .positional_max = 1,
     .details = "One line for each way in which a host is known to start it: technology, variant,\n"
-               "measurement. The first is how broch does. " IMAGE,
+               "measurement. The first of snp is how broch does; of sgx it is the same everywhere. " IMAGE,
     .options = measure_options,
     .option_count = COUNT_OF(measure_options),
     .has_json = true,
@@ -40,25 +42,29 @@ const struct cli_command image_measure_command = {
 };
 
 static const struct cli_option sign_options[] = {
-    {"--sev-id-key", "FILE", NULL, "the key that signs the image, P-384 in PEM; required", false},
-    {"--sev-author-key", "FILE", NULL, "the key that vouches for it", false},
+    {"--sgx-key", "FILE", NULL, "the key that signs it for SGX, of 'key sgx create'", false},
+    {"--sev-id-key", "FILE", NULL, "the key that signs it for SEV-SNP, P-384 in PEM", false},
+    {"--sev-author-key", "FILE", NULL, "the key that vouches for that one", false},
     {"--sev-id-key-signature", "FILE", NULL, "instead of that key: what it said ('key sev sign')",
      false},
     {"--svn", "N", NULL, "the image's security version, 0 if not given", false},
-    {"--family", "HEX", NULL, "16 bytes that name what the image belongs to", false},
-    {"--image", "HEX", NULL, "16 bytes that name the image", false},
+    {"--product", "N", NULL, "of SGX, which product this is; 1 if not given", false},
+    {"--family", "HEX", NULL, "of SEV-SNP, 16 bytes that name what the image belongs to", false},
+    {"--image", "HEX", NULL, "likewise, that name the image", false},
 };
 
 const struct cli_command image_sign_command = {
     .name = "image sign",
-    .summary = "sign an image for SEV-SNP: its processor starts no other under this signature",
+    .summary = "sign an image: processors start no other under this signature",
     .positionals = "FILE",
     .positional_min = 1,
     .positional_max = 1,
     .details =
-        "The signature (ID block and its authentication) is put into FILE. Reports show the\n"
-        "digests of the keys ('broch key sev digest'), for a policy's id_keys and\n"
-        "author_keys; and the version, for its guest_svn_min.\n",
+        "The signatures are put into FILE: for SEV-SNP an ID block and its authentication, for SGX\n"
+        "SIGSTRUCT. Reports show the digests of the keys ('broch key sev digest', 'broch key sgx\n"
+        "digest') and the version, which policies ask for as id_keys, author_keys and guest_svn_min,\n"
+        "or as signers. An image that is not signed for SGX is started under a development key,\n"
+        "which everybody has: then a policy names its MRENCLAVE.\n",
     .options = sign_options,
     .option_count = COUNT_OF(sign_options),
     .run = cli_image_sign,
@@ -128,4 +134,24 @@ const struct cli_command key_sev_sign_command = {
     .options = key_sign_options,
     .option_count = COUNT_OF(key_sign_options),
     .run = cli_key_sev_sign,
+};
+
+const struct cli_command key_sgx_create_command = {
+    .name = "key sgx create",
+    .summary = "make a key that signs images for SGX",
+    .details = "RSA of 3072 bits with exponent 3, PKCS#8 in PEM, readable by its owner alone.\n",
+    .options = key_options,
+    .option_count = COUNT_OF(key_options),
+    .run = cli_key_sgx_create,
+};
+
+const struct cli_command key_sgx_digest_command = {
+    .name = "key sgx digest",
+    .summary = "print MRSIGNER of such a key, as quotes show it",
+    .positionals = "KEY",
+    .positional_min = 1,
+    .positional_max = 1,
+    .options = key_options,
+    .option_count = COUNT_OF(key_options),
+    .run = cli_key_sgx_digest,
 };

@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/sev_key.h"
+#include "cli/image_key.h"
+#include "evidence/civil.h"
 #include "evidence/reference.h"
 #include "host/host.h"
 #include "image/image.h"
@@ -14,6 +15,7 @@
 #include "base/banned.h"
 
 #define SHIM "broch-shim-kvm"
+#define ENCLAVE_SHIM "broch-shim-sgx"
 #define KEEP "broch-keep"
 #define OUTPUT_MAX ((size_t)1 << 20)
 
@@ -29,8 +31,15 @@ struct work {
     const char *name; /* of the image, for messages */
     struct image_file file;
     struct image image;
+    struct enclave_image enclave; /* nothing, of an image without a shim of enclaves */
     uint8_t digests[IMAGE_VARIANTS][SNP_DIGEST_SIZE];
+    uint8_t mrenclave[SGX_MEASUREMENT_SIZE];
 };
+
+static bool has_enclave(const struct work *w)
+{
+    return w->file.enclave_shim.size != 0;
+}
 
 static void work_open(struct work *w, const struct cli_args *args)
 {
@@ -56,18 +65,22 @@ static int compose(struct work *w)
 {
     struct err err;
 
-    return image_compose(w->file.shim, w->file.keep, &w->arena, &w->image, &err)
+    return image_compose(w->file.shim, w->file.keep, &w->arena, &w->image, &err) &&
+                   (!has_enclave(w) || enclave_compose(w->file.enclave_shim, w->file.keep,
+                                                       &w->arena, &w->enclave, &err))
                ? CLI_OK
                : cli_fail_err(w->name, &err);
 }
 
-static int read_parts(struct work *w, const char *shim, const char *keep)
+static int read_parts(struct work *w, const char *shim, const char *enclave_shim, const char *keep)
 {
     int code = read_part(w, shim, SHIM, &w->file.shim);
 
     if (code == CLI_OK)
+        code = read_part(w, enclave_shim, ENCLAVE_SHIM, &w->file.enclave_shim);
+    if (code == CLI_OK)
         code = read_part(w, keep, KEEP, &w->file.keep);
-    if (code == CLI_OK && shim == NULL && keep == NULL)
+    if (code == CLI_OK && shim == NULL && enclave_shim == NULL && keep == NULL)
         w->name = "this installation's image";
     return code == CLI_OK ? compose(w) : code;
 }
@@ -78,7 +91,7 @@ static int read_image(struct work *w, const char *path)
     struct err err;
 
     if (path == NULL)
-        return read_parts(w, NULL, NULL);
+        return read_parts(w, NULL, NULL, NULL);
     w->name = path;
     if (!os_read_file(path, IMAGE_FILE_MAX, &w->arena, &text, &err) ||
         !image_file_parse(text, &w->file, &err))
@@ -100,7 +113,9 @@ static int measure(struct work *w)
         if (!image_measure(&w->image, &image_variants[i], w->digests[i], &err))
             return cli_fail_err(w->name, &err);
     }
-    return CLI_OK;
+    return !has_enclave(w) || enclave_measure(&w->enclave, w->mrenclave, &err)
+               ? CLI_OK
+               : cli_fail_err(w->name, &err);
 }
 
 /* Writes a file in one step: a name that is there is replaced by the whole of it. */
@@ -115,7 +130,7 @@ static int replace_file(struct work *w, const char *path, const struct writer *c
         return cli_fail_err(path, &err);
     const char *part_name = (const char *)part.data;
     (void)unlink(part_name);
-    int code = sev_key_write_out(part_name, 0644, whole);
+    int code = image_key_write_out(part_name, 0644, whole);
     if (code == CLI_OK && rename(part_name, path) != 0)
         code = cli_fail(path, os_strerror(errno));
     return code;
@@ -129,7 +144,8 @@ int cli_image_build(const struct cli_args *args)
     if (out == NULL)
         return cli_usage_error(args, "--out", "is required");
     work_open(&w, args);
-    int code = read_parts(&w, cli_value(args, "--shim"), cli_value(args, "--keep"));
+    int code = read_parts(&w, cli_value(args, "--shim"), cli_value(args, "--enclave-shim"),
+                          cli_value(args, "--keep"));
     struct writer content = writer_growable(&w.arena, IMAGE_FILE_MAX);
     image_file_write(&content, &w.file);
     if (code == CLI_OK)
@@ -167,13 +183,19 @@ static void write_measurements(struct writer *out, const struct work *w, bool is
             writer_format(out, "  %s\n", v->summary);
         }
     }
+    if (has_enclave(w)) {
+        writer_text(out, is_json ? ",{\"technology\":\"sgx\",\"variant\":\"enclave\",\"measurement\":\""
+                                 : "sgx  enclave         ");
+        writer_hex(out, bytes_from(w->mrenclave, sizeof w->mrenclave));
+        writer_text(out, is_json ? "\"}" : "  MRENCLAVE, wherever it runs\n");
+    }
     if (is_json)
         writer_text(out, "]");
 }
 
 static struct evidence_reference reference_of(struct work *w)
 {
-    struct bytes *values = ARENA_ARRAY(&w->arena, struct bytes, IMAGE_VARIANTS);
+    struct bytes *values = ARENA_ARRAY(&w->arena, struct bytes, IMAGE_VARIANTS + 1);
     size_t count = COUNT_OF(build_archives) - 1;
     struct evidence_archive *archives = ARENA_ARRAY(&w->arena, struct evidence_archive, count + 1);
 
@@ -181,6 +203,7 @@ static struct evidence_reference reference_of(struct work *w)
         return (struct evidence_reference){.archive_count = 0};
     for (size_t i = 0; i < IMAGE_VARIANTS; i++)
         values[i] = bytes_from(w->digests[i], SNP_DIGEST_SIZE);
+    values[IMAGE_VARIANTS] = bytes_from(w->mrenclave, sizeof w->mrenclave);
     for (size_t i = 0; i < count; i++)
         archives[i] = (struct evidence_archive){bytes_of(build_archives[i].name),
                                                 bytes_of(build_archives[i].version),
@@ -189,6 +212,8 @@ static struct evidence_reference reference_of(struct work *w)
                                        .commit = bytes_of(BUILD_COMMIT),
                                        .compiler = bytes_of(BUILD_COMPILER),
                                        .snp = {.items = values, .count = IMAGE_VARIANTS},
+                                       .sgx = {.items = values + IMAGE_VARIANTS,
+                                               .count = has_enclave(w) ? 1 : 0},
                                        .archives = archives,
                                        .archive_count = count};
 }
@@ -252,7 +277,7 @@ static int read_vouching(struct work *w, EVP_PKEY *id_key, uint8_t out[SNP_VOUCH
 
     *has = author_path != NULL || signature_path != NULL;
     if (author_path != NULL) {
-        if (!sev_key_read(author_path, true, &author))
+        if (!image_key_read(author_path, true, &author))
             return CLI_FAILED;
         bool ok = snp_key_vouch(author, id_key, out, &err);
         EVP_PKEY_free(author);
@@ -268,7 +293,7 @@ static int read_vouching(struct work *w, EVP_PKEY *id_key, uint8_t out[SNP_VOUCH
     return CLI_OK;
 }
 
-static int sign(struct work *w, const struct snp_id_block *block, EVP_PKEY *id_key)
+static int sign_for_snp(struct work *w, struct snp_id_block *block, EVP_PKEY *id_key)
 {
     uint8_t *block_bytes = arena_alloc(&w->arena, SNP_ID_BLOCK_SIZE, 1);
     uint8_t *auth = arena_alloc(&w->arena, SNP_ID_AUTH_SIZE, 1);
@@ -282,6 +307,7 @@ static int sign(struct work *w, const struct snp_id_block *block, EVP_PKEY *id_k
     int code = read_vouching(w, id_key, vouching, &has_author);
     if (code != CLI_OK)
         return code;
+    memcpy(block->launch_digest, w->digests[0], SNP_DIGEST_SIZE);
     snp_id_block_write(block, block_bytes);
     /* what was given may be about another key */
     if (!snp_id_auth_sign(block, id_key, has_author ? vouching : NULL, auth, &err) ||
@@ -292,44 +318,93 @@ static int sign(struct work *w, const struct snp_id_block *block, EVP_PKEY *id_k
     return CLI_OK;
 }
 
+/* Today, as SIGSTRUCT has it: digits as digits of hexadecimal. */
+static uint32_t today(void)
+{
+    char text[CIVIL_TEXT_SIZE];
+    uint32_t out = 0;
+
+    civil_format(os_unix_ms() / 1000, text);
+    for (size_t i = 0; i < strlen("2026-11-23"); i++)
+        out = text[i] == '-' ? out : out << 4 | (uint32_t)(text[i] - '0');
+    return out;
+}
+
+static int sign_for_sgx(struct work *w, const struct enclave_author *author, const char *key_path)
+{
+    uint8_t *sigstruct = arena_alloc(&w->arena, SGX_SIGSTRUCT_SIZE, 1);
+    EVP_PKEY *key;
+    struct err err;
+
+    if (sigstruct == NULL)
+        return cli_fail(w->name, "no memory");
+    if (!has_enclave(w))
+        return cli_fail(w->name, "has no shim of enclaves; 'broch image build' puts one in");
+    if (!image_key_read(key_path, true, &key))
+        return CLI_FAILED;
+    bool ok = enclave_sign(w->mrenclave, author, key, sigstruct, &err);
+    EVP_PKEY_free(key);
+    if (!ok)
+        return cli_fail_err(key_path, &err);
+    w->file.sigstruct = bytes_from(sigstruct, SGX_SIGSTRUCT_SIZE);
+    return CLI_OK;
+}
+
+static int sign(struct work *w, struct snp_id_block *block, const struct enclave_author *author)
+{
+    const char *sev_path = cli_value(w->args, "--sev-id-key");
+    const char *sgx_path = cli_value(w->args, "--sgx-key");
+    EVP_PKEY *id_key = NULL;
+    int code = CLI_OK;
+
+    if (sev_path != NULL) {
+        if (!image_key_read(sev_path, true, &id_key))
+            return CLI_FAILED;
+        code = sign_for_snp(w, block, id_key);
+        EVP_PKEY_free(id_key);
+    }
+    return code == CLI_OK && sgx_path != NULL ? sign_for_sgx(w, author, sgx_path) : code;
+}
+
 int cli_image_sign(const struct cli_args *args)
 {
-    const char *key_path = cli_value(args, "--sev-id-key");
     struct snp_id_block block = {.policy = IMAGE_SNP_POLICY};
-    EVP_PKEY *id_key = NULL;
+    struct enclave_author author = {.date = today()};
+    uint32_t product = 1;
     struct work w;
 
-    if (key_path == NULL)
-        return cli_usage_error(args, "--sev-id-key", "is required");
+    if (!cli_is_given(args, "--sev-id-key") && !cli_is_given(args, "--sgx-key"))
+        return cli_usage_error(args, "--sev-id-key, --sgx-key", "one of them is required");
     if (cli_is_given(args, "--sev-author-key") && cli_is_given(args, "--sev-id-key-signature"))
         return cli_usage_error(args, "--sev-author-key",
                                "stands for --sev-id-key-signature; give one of them");
     if (!take_id(cli_value(args, "--family"), block.family_id) ||
         !take_id(cli_value(args, "--image"), block.image_id))
         return cli_usage_error(args, "--family, --image", "take 16 bytes in hexadecimal");
-    if (!take_svn(cli_value(args, "--svn"), &block.guest_svn))
-        return cli_usage_error(args, "--svn", "takes a number");
+    if (!take_svn(cli_value(args, "--svn"), &block.guest_svn) ||
+        !take_svn(cli_value(args, "--product"), &product))
+        return cli_usage_error(args, "--svn, --product", "take a number");
+    if (product > UINT16_MAX || (cli_is_given(args, "--sgx-key") && block.guest_svn > UINT16_MAX))
+        return cli_usage_error(args, "--svn, --product", "of SGX are at most 65535");
+    author.product = (uint16_t)product;
+    author.svn = (uint16_t)block.guest_svn;
     work_open(&w, args);
     struct writer content = writer_growable(&w.arena, IMAGE_FILE_MAX);
     int code = open_image(&w);
     if (code == CLI_OK)
         code = measure(&w);
-    if (code == CLI_OK && !sev_key_read(key_path, true, &id_key))
-        code = CLI_FAILED;
-    memcpy(block.launch_digest, w.digests[0], SNP_DIGEST_SIZE);
     if (code == CLI_OK)
-        code = sign(&w, &block, id_key);
+        code = sign(&w, &block, &author);
     image_file_write(&content, &w.file);
     if (code == CLI_OK)
         code = replace_file(&w, args->positionals[0], &content);
-    EVP_PKEY_free(id_key);
     arena_done(&w.arena);
     return code;
 }
 
 /* ---- showing ---- */
 
-/* The signature, judged. */
+/* The signature for SEV-SNP, judged. */
 static int judge(struct work *w, struct snp_id_block *block, struct snp_id_keys *keys)
 {
     struct err err;
@@ -339,6 +414,17 @@ static int judge(struct work *w, struct snp_id_block *block, struct snp_id_keys 
         return cli_fail_err(w->name, &err);
     if (memcmp(block->launch_digest, w->digests[0], SNP_DIGEST_SIZE) != 0)
         return cli_fail(w->name, "the signature is that of another image");
+    return CLI_OK;
+}
+
+static int judge_enclave(struct work *w, struct sgx_sigstruct *s)
+{
+    struct err err;
+
+    if (!sgx_sigstruct_parse(w->file.sigstruct, s, &err) || !sgx_sigstruct_verify(s, &err))
+        return cli_fail_err(w->name, &err);
+    if (memcmp(s->enclave_hash, w->mrenclave, sizeof w->mrenclave) != 0)
+        return cli_fail(w->name, "the signature for SGX is that of another image");
     return CLI_OK;
 }
 
@@ -378,10 +464,27 @@ static void write_signature(struct writer *out, bool is_json, const struct snp_i
     writer_text(out, is_json ? "}" : "");
 }
 
+static bool write_enclave_signature(struct writer *out, bool is_json, const struct sgx_sigstruct *s)
+{
+    uint8_t signer[SGX_SIGNER_SIZE];
+    struct err err;
+
+    if (!sgx_signer(s->modulus, signer, &err))
+        return false;
+    writer_format(out,
+                  is_json ? ",\"sgx\":{\"svn\":%u,\"product\":%u"
+                          : "sgx svn          %u\nsgx product      %u\n",
+                  s->isv_svn, s->isv_prod_id);
+    write_item(out, is_json, is_json ? "signer" : "sgx signer", bytes_from(signer, sizeof signer));
+    writer_text(out, is_json ? "}" : "");
+    return true;
+}
+
 int cli_image_show(const struct cli_args *args)
 {
     struct snp_id_block block;
     struct snp_id_keys keys;
+    struct sgx_sigstruct sigstruct;
     struct work w;
 
     work_open(&w, args);
@@ -392,14 +495,21 @@ int cli_image_show(const struct cli_args *args)
         code = measure(&w);
     if (code == CLI_OK && is_signed)
         code = judge(&w, &block, &keys);
+    if (code == CLI_OK && w.file.sigstruct.size != 0)
+        code = judge_enclave(&w, &sigstruct);
     if (code == CLI_OK) {
         writer_text(&out, args->json ? "{" : "");
         if (!write_part(&out, args->json, "shim", w.file.shim) ||
+            (has_enclave(&w) &&
+             !write_part(&out, args->json, "enclave_shim", w.file.enclave_shim)) ||
             !write_part(&out, args->json, "keep", w.file.keep))
             code = cli_fail(w.name, "no SHA-256");
         write_measurements(&out, &w, args->json);
         if (is_signed)
             write_signature(&out, args->json, &block, &keys);
+        if (w.file.sigstruct.size != 0 &&
+            !write_enclave_signature(&out, args->json, &sigstruct))
+            code = cli_fail(w.name, "no SHA-256");
         writer_text(&out, args->json ? "}\n" : "");
     }
     if (code == CLI_OK)
@@ -475,7 +585,11 @@ static bool is_same(const struct evidence_reference *theirs, const struct eviden
         if (!bytes_list_has(&ours->snp, theirs->snp.items[i]))
             return false;
     }
-    return theirs->snp.count != 0;
+    for (size_t i = 0; i < theirs->sgx.count; i++) {
+        if (!bytes_list_has(&ours->sgx, theirs->sgx.items[i]))
+            return false;
+    }
+    return theirs->snp.count + theirs->sgx.count != 0;
 }
 
 static int reproduce(struct work *w, const char *path, struct writer *out)
@@ -514,7 +628,7 @@ int cli_image_reproduce(const struct cli_args *args)
 
     work_open(&w, args);
     struct writer out = writer_growable(&w.arena, OUTPUT_MAX);
-    int code = read_parts(&w, NULL, NULL);
+    int code = read_parts(&w, NULL, NULL, NULL);
     if (code == CLI_OK)
         code = measure(&w);
     if (code == CLI_OK) {

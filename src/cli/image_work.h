@@ -11,3 +11,5 @@ int cli_image_reproduce(const struct cli_args *args);
 int cli_key_sev_create(const struct cli_args *args);
 int cli_key_sev_digest(const struct cli_args *args);
 int cli_key_sev_sign(const struct cli_args *args);
+int cli_key_sgx_create(const struct cli_args *args);
+int cli_key_sgx_digest(const struct cli_args *args);

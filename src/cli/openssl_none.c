@@ -78,3 +78,13 @@ int cli_key_sev_sign(const struct cli_args *args)
 {
     return absent(args);
 }
+
+int cli_key_sgx_create(const struct cli_args *args)
+{
+    return absent(args);
+}
+
+int cli_key_sgx_digest(const struct cli_args *args)
+{
+    return absent(args);
+}
