@@ -18,7 +18,7 @@ from steward_host import MEASUREMENT
 from world import World, free_port, running
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TREE = ["src/cli/broch", "src/keep/broch-keep", "src/shim/kvm/broch-shim-kvm"]
+TREE = ["src/cli/broch", "src/keep/broch-keep", "src/shim/kvm/broch-shim-kvm", "src/shim/sgx/broch-shim-sgx"]
 
 
 def broch(build, *words, **options):
@@ -48,9 +48,11 @@ class Simulated(World):
                           + text.replace(MEASUREMENT, "77" * 48))
         return steward.start()
 
-    def deploy(self, package, *words, backend=("--backend", "snp", "--simulate"), build=None):
+    backend = ("--backend", "snp", "--simulate")
+
+    def deploy(self, package, *words, backend=None, build=None):
         env = {**os.environ, "BROCH_SIM_DIR": str(self.folder / "sim")}
-        return broch(build or self.build, "deploy", "--timeout", 50, *backend, *words, package, env=env)
+        return broch(build or self.build, "deploy", "--timeout", 50, *(backend or self.backend), *words, package, env=env)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +104,7 @@ def test_the_certificate_is_for_others_to_see(build, world, peer):
 def deploying(world):
     """As testhost.Testhost, for world.running: `broch deploy` on the simulated platform."""
     class Deploy:
-        words = [str(world.build / "src/cli/broch"), "deploy", "--backend", "snp", "--simulate", "--sim-dir",
+        words = [str(world.build / "src/cli/broch"), "deploy", *world.backend, "--sim-dir",
                  str(world.folder / "sim")]
 
         @contextlib.contextmanager
