@@ -265,7 +265,7 @@ static bool map_range(const struct sgx_device *d, struct range r, struct err *er
         map(d, d->base + r.at, r.end - r.at, r.rights, MAP_SHARED | MAP_FIXED, d->fd) != MAP_FAILED)
         return true;
     return fail(err,
-                errno == EPERM ? "cannot map code of the enclave: is /dev mounted noexec? Then "
+                errno == EPERM ? "cannot map code of the enclave: is /dev mounted noexec? "
                                  "'mount -o remount,exec /dev'"
                                : "cannot map the enclave",
                 errno);
@@ -365,15 +365,14 @@ static bool device_create(struct sgx_processor *processor, const struct sgx_secs
         processor->base = d->base;
         return true;
     case ENOMEM:
-        return err_set(
-            err, ERR_LIMIT,
-            "enclaves have no memory left, not even for one more to begin: close others, "
-            "or give enclaves more in the firmware (PRMRR)",
-            ERR_NO_AT);
+        return err_set(err, ERR_LIMIT,
+                       "no memory for enclaves is left: close others, or give enclaves more in the "
+                       "firmware (PRMRR)",
+                       ERR_NO_AT);
     case EIO:
         return fail(err,
-                    "the processor makes no such enclave: it may be too large for it, or want "
-                    "features that it has not got (ATTRIBUTES, XFRM, SSA frames)",
+                    "the processor makes no such enclave: too large for it, or with features that "
+                    "it lacks (ATTRIBUTES, XFRM)",
                     number);
     default:
         return fail(err, "the kernel makes no enclave", number);
@@ -385,20 +384,22 @@ static bool add_failed(const struct sgx_device *d, uint64_t size, int number, st
 {
     switch (number) {
     case ENOMEM:
+        log_error("too little memory for enclaves",
+                  log_u64("needed_mib", (d->added + size + MIB - 1) / MIB));
         return err_set(err, ERR_LIMIT,
                        "the memory of enclaves (EPC) is too small: close other enclaves, or give "
-                       "enclaves more in the firmware (PRMRR); this one needs, in MiB, at least",
-                       (d->added + size + MIB - 1) / MIB);
+                       "them more in the firmware (PRMRR)",
+                       ERR_NO_AT);
     case EACCES:
     case EPERM:
         return fail(err,
-                    "the kernel takes no pages for an enclave from where they lie: files for it "
-                    "may not lie where nothing may be executed (noexec)",
+                    "the kernel takes no pages of an enclave from here: its files may not lie on a "
+                    "file system mounted noexec",
                     number);
     case EIO:
         return fail(err,
-                    "the enclave was lost while it was built: the machine slept, or was moved; "
-                    "start it again",
+                    "the enclave was lost while it was built (the machine slept, or moved): start "
+                    "it again",
                     number);
     case ENODEV:
         return fail(err, "SGX is gone from this machine: switch it on in the firmware", number);
@@ -469,21 +470,21 @@ static bool init_failed(int number, struct err *err)
     switch (number) {
     case EPERM:
         return fail(err,
-                    "the processor does not start the enclave: its signature (SIGSTRUCT) is not of "
-                    "this enclave, or the firmware's launch control is locked",
+                    "the processor refuses the enclave: its SIGSTRUCT is not of it, or the "
+                    "firmware's launch control is locked",
                     number);
     case EACCES:
         return fail(err, "the kernel starts no enclave with these attributes (PROVISION_KEY)",
                     number);
     case EINVAL:
         return fail(err,
-                    "the enclave's signature (SIGSTRUCT) wants what this processor has not got, or "
-                    "there is no enclave to start",
+                    "the enclave's SIGSTRUCT wants what this processor lacks, or there is no "
+                    "enclave to start",
                     number);
     case EIO:
         return fail(err,
-                    "the enclave was lost before it started: the machine slept, or was moved; "
-                    "start it again",
+                    "the enclave was lost before it started (the machine slept, or moved): start "
+                    "it again",
                     number);
     default:
         return fail(err, "the kernel does not start the enclave", number);
@@ -520,7 +521,13 @@ static bool device_enter(struct sgx_processor *processor, uint64_t tcs, enum sgx
     /* Linux's comment says -EFAULT of an exception; the function has never given it */
     if (result != 0 && result != -EFAULT)
         return fail(err, "the kernel does not enter the enclave", result < 0 ? -result : EIO);
-    if (run.function != SGX_EEXIT && run.function != SGX_EENTER && run.function != SGX_ERESUME)
+    /* a fault inside leaves ERESUME there, so that this is of the instruction itself */
+    if (run.function == SGX_EENTER)
+        return fail(err,
+                    "the processor does not enter the enclave: it was lost (the machine slept, or "
+                    "moved), or its state is not for it",
+                    EIO);
+    if (run.function != SGX_EEXIT && run.function != SGX_ERESUME)
         return fail(err, "the enclave was left by no way that there is", EIO);
     *out = (struct sgx_exit){.leaf = (enum sgx_leaf)run.function};
     if (out->leaf != SGX_EEXIT) {
@@ -574,6 +581,18 @@ static int device_remove(struct sgx_processor *processor, uint64_t offset, uint6
 
 /* ---- the device ---- */
 
+const struct device_request sgx_device_requests[SGX_DEVICE_REQUEST_COUNT] = {
+    {.number = SGX_IOC_ENCLAVE_RESTRICT_PERMISSIONS, .has_argument = true},
+    {.number = SGX_IOC_ENCLAVE_MODIFY_TYPES, .has_argument = true},
+    {.number = SGX_IOC_ENCLAVE_REMOVE_PAGES, .has_argument = true}};
+
+int sgx_device_fd(const struct sgx_processor *processor)
+{
+    const struct sgx_device *d = processor->self;
+
+    return d->fd;
+}
+
 static bool open_failed(int number, struct err *err)
 {
     switch (number) {
@@ -581,14 +600,14 @@ static bool open_failed(int number, struct err *err)
     case ENODEV:
     case ENXIO:
         return err_set(err, ERR_UNSUPPORTED,
-                       "no device for enclaves (/dev/sgx_enclave): switch SGX and flexible launch "
-                       "control on in the firmware, and take Linux 5.11 or newer",
+                       "no device for enclaves: switch SGX and flexible launch control on in the "
+                       "firmware; Linux 5.11 or newer",
                        ERR_NO_AT);
     case EACCES:
     case EPERM:
         return fail(err,
-                    "the device for enclaves is not for this user: have them join its group "
-                    "('usermod -aG sgx USER') and log in again",
+                    "the device for enclaves is not for this user: 'usermod -aG sgx USER', and "
+                    "log in again",
                     number);
     default:
         return fail(err, "cannot open the device for enclaves", number);
