@@ -89,5 +89,10 @@ struct host_machine {
 void host_probe_machine(struct host_machine *out);
 /* The device for virtual machines: BROCH_KVM_DEVICE of the environment, else /dev/kvm. */
 const char *host_kvm_device(void);
+/* Those of SGX, and the socket of Intel's AESM daemon: BROCH_SGX_DEVICE, BROCH_SGX_PROVISION,
+ * BROCH_AESM_SOCKET, else where Linux and Intel put them. */
+const char *host_sgx_device(void);
+const char *host_sgx_provision(void);
+const char *host_aesm_socket(void);
 /* Whether all that the backend needs was found. */
 bool host_platform_is_ready(const struct host_platform *platform);
