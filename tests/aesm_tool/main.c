@@ -1,11 +1,14 @@
 /* Drives what the loader has for SGX from tests, where there is no enclave:
  *     aesm_tool quote SOCKET MILLISECONDS REPORT   asks for a target and for the quote of a REPORT
+ *     aesm_tool evidence FOLDER                    what keeps are given from a cache, to stdout
  * Prints lines of a word and hexadecimal; an error as "error KIND: TEXT", and exits with 1. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "host/aesm.h"
+#include "host/sgx_cache.h"
 #include "host/sgx_here.h"
 #include "os/os.h"
 
@@ -58,13 +61,29 @@ static int quote(const char *socket, const char *timeout, const char *file)
     return 0;
 }
 
+static int evidence(const char *folder)
+{
+    struct bytes sections;
+    struct err err;
+
+    if (!sgx_endorsements_read(folder, &arena, &sections, &err) ||
+        !os_write_fd(STDOUT_FILENO, sections, &err))
+        return fail(&err);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    struct err err;
     int code = 2;
 
+    if (!os_log_setup(LOG_WARN, &err))
+        return fail(&err);
     arena_init(&arena, arena_heap, (size_t)16 << 20);
     if (argc == 5 && strcmp(argv[1], "quote") == 0)
         code = quote(argv[2], argv[3], argv[4]);
+    else if (argc == 3 && strcmp(argv[1], "evidence") == 0)
+        code = evidence(argv[2]);
     arena_done(&arena);
     return code;
 }
