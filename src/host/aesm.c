@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "evidence/quote.h"
 #include "host/aesm.pb-c.h"
@@ -35,6 +36,8 @@ static const uint8_t qe_mrsigner[32] = {
     0x00, 0x56, 0xac, 0x8d, 0xed, 0x70, 0x14, 0x0b, 0x08, 0x1b, 0x09, 0x44, 0x90, 0xc5, 0x7b, 0xff};
 
 struct aesm {
+    aesm_exchange *exchange;
+    const void *context;
     struct sockaddr_un address;
     uint64_t timeout_ms;
     uint8_t key_id[KEY_ID_SIZE];
@@ -62,8 +65,7 @@ static void leave(void *arena, void *piece)
     (void)piece;
 }
 
-static bool exchange(struct talk *t, const Aesm__Request *request, Aesm__Response **out,
-                     struct err *err)
+static bool ask(struct talk *t, const Aesm__Request *request, Aesm__Response **out, struct err *err)
 {
     ProtobufCAllocator memory = {.alloc = take, .free = leave, .allocator_data = &t->arena};
     uint8_t message[REQUEST_MAX];
@@ -72,8 +74,8 @@ static bool exchange(struct talk *t, const Aesm__Request *request, Aesm__Respons
 
     assert(size <= sizeof message); /* of lists and REPORTs of one size */
     (void)aesm__request__pack(request, message);
-    if (!aesm_wire_exchange(&t->aesm->address, t->deadline, bytes_from(message, size), &t->arena,
-                            &answer, err))
+    if (!t->aesm->exchange(t->aesm->context, t->deadline, bytes_from(message, size), &t->arena,
+                           &answer, err))
         return false;
     *out = aesm__response__unpack(&memory, answer.size, answer.data);
     return *out != NULL || err_set(err, ERR_FORMAT,
@@ -142,7 +144,7 @@ static bool select_key(struct talk *t, struct err *err)
     select.has_timeout = 1;
     select.timeout = left_us(t);
     request.select_att_key_id = &select;
-    if (!exchange(t, &request, &response, err))
+    if (!ask(t, &request, &response, err))
         return false;
     const Aesm__SelectAttKeyIDResponse *answer = response->select_att_key_id;
     if (answer == NULL)
@@ -177,7 +179,7 @@ static bool init_quote(struct talk *t, uint64_t name_size, const Aesm__InitQuote
     init.has_timeout = 1;
     init.timeout = left_us(t);
     request.init_quote_ex = &init;
-    if (!exchange(t, &request, &response, err))
+    if (!ask(t, &request, &response, err))
         return false;
     *answer = response->init_quote_ex;
     if (*answer == NULL)
@@ -209,16 +211,16 @@ static bool ask_target(struct talk *t, uint8_t out[SGX_TARGET_INFO_SIZE], struct
 
 static bool ask_size(struct talk *t, uint32_t *out, struct err *err)
 {
-    Aesm__GetQuoteSizeExRequest ask = AESM__GET_QUOTE_SIZE_EX_REQUEST__INIT;
+    Aesm__GetQuoteSizeExRequest of = AESM__GET_QUOTE_SIZE_EX_REQUEST__INIT;
     Aesm__Request request = AESM__REQUEST__INIT;
     Aesm__Response *response;
 
-    ask.has_att_key_id = 1;
-    ask.att_key_id = key_of(t);
-    ask.has_timeout = 1;
-    ask.timeout = left_us(t);
-    request.get_quote_size_ex = &ask;
-    if (!exchange(t, &request, &response, err))
+    of.has_att_key_id = 1;
+    of.att_key_id = key_of(t);
+    of.has_timeout = 1;
+    of.timeout = left_us(t);
+    request.get_quote_size_ex = &of;
+    if (!ask(t, &request, &response, err))
         return false;
     const Aesm__GetQuoteSizeExResponse *answer = response->get_quote_size_ex;
     if (answer == NULL)
@@ -250,29 +252,29 @@ static bool check_quote(struct bytes bytes, const uint8_t *report, size_t *size,
 
 static bool ask_quote(struct talk *t, const uint8_t *report, struct writer *out, struct err *err)
 {
-    Aesm__GetQuoteExRequest ask = AESM__GET_QUOTE_EX_REQUEST__INIT;
+    Aesm__GetQuoteExRequest of = AESM__GET_QUOTE_EX_REQUEST__INIT;
     Aesm__Request request = AESM__REQUEST__INIT;
     uint8_t copy[SGX_WHOLE_REPORT_SIZE];
     Aesm__Response *response;
     size_t size = 0;
 
-    if ((!t->aesm->has_key && !select_key(t, err)) || !ask_size(t, &ask.buf_size, err))
+    if ((!t->aesm->has_key && !select_key(t, err)) || !ask_size(t, &of.buf_size, err))
         return false;
     memcpy(copy, report, sizeof copy);
-    ask.report = (ProtobufCBinaryData){.data = copy, .len = sizeof copy};
-    ask.has_att_key_id = 1;
-    ask.att_key_id = key_of(t);
-    ask.has_timeout = 1;
-    ask.timeout = left_us(t);
-    request.get_quote_ex = &ask;
-    if (!exchange(t, &request, &response, err))
+    of.report = (ProtobufCBinaryData){.data = copy, .len = sizeof copy};
+    of.has_att_key_id = 1;
+    of.att_key_id = key_of(t);
+    of.has_timeout = 1;
+    of.timeout = left_us(t);
+    request.get_quote_ex = &of;
+    if (!ask(t, &request, &response, err))
         return false;
     const Aesm__GetQuoteExResponse *answer = response->get_quote_ex;
     if (answer == NULL)
         return other_kind(err);
     if (answer->error_code != 0)
         return aesm_error_set(answer->error_code, err);
-    if (!answer->has_quote || answer->quote.len > ask.buf_size)
+    if (!answer->has_quote || answer->quote.len > of.buf_size)
         return err_set(err, ERR_FORMAT, "aesmd gives no quote, or a longer one than it said",
                        ERR_NO_AT);
     struct bytes quote = bytes_from(answer->quote.data, answer->quote.len);
@@ -313,22 +315,34 @@ static bool aesm_quote(struct sgx_quoting *quoting, const uint8_t report[SGX_WHO
     return ok;
 }
 
-bool aesm_quoting_new(const char *socket_path, struct sgx_quoting *out, struct err *err)
+bool aesm_quoting_over(aesm_exchange *exchange, const void *context, struct sgx_quoting *out,
+                       struct err *err)
 {
-    const char *path = socket_path != NULL ? socket_path : host_aesm_socket();
-    size_t size = strlen(path);
     struct aesm *aesm = calloc(1, sizeof *aesm);
 
     if (aesm == NULL)
         return err_set(err, ERR_MEMORY, "no memory for aesmd", ERR_NO_AT);
-    if (size >= sizeof aesm->address.sun_path) {
-        free(aesm);
-        return err_set(err, ERR_LIMIT, "the path of aesmd's socket is too long, in bytes", size);
-    }
-    aesm->address.sun_family = AF_UNIX;
-    memcpy(aesm->address.sun_path, path, size + 1);
+    aesm->exchange = exchange;
+    aesm->context = context;
     aesm->timeout_ms = AESM_TIMEOUT_MS;
     *out = (struct sgx_quoting){.self = aesm, .target = aesm_target, .quote = aesm_quote};
+    return true;
+}
+
+bool aesm_quoting_new(const char *socket_path, struct sgx_quoting *out, struct err *err)
+{
+    const char *path = socket_path != NULL ? socket_path : host_aesm_socket();
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t size = strlen(path);
+
+    if (size >= sizeof address.sun_path)
+        return err_set(err, ERR_LIMIT, "the path of aesmd's socket is too long, in bytes", size);
+    if (!aesm_quoting_over(aesm_wire_exchange, NULL, out, err))
+        return false;
+    struct aesm *aesm = out->self;
+    memcpy(address.sun_path, path, size + 1);
+    aesm->address = address;
+    aesm->context = &aesm->address;
     return true;
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "os/os.h"
 #include "base/banned.h"
@@ -124,9 +125,8 @@ static bool read_answer(struct deadline deadline, int fd, struct arena *arena, s
     return receive(deadline, fd, body, size, err);
 }
 
-bool aesm_wire_exchange(const struct sockaddr_un *address, struct deadline deadline,
-                        struct bytes request, struct arena *arena, struct bytes *answer,
-                        struct err *err)
+bool aesm_wire_exchange(const void *context, struct deadline deadline, struct bytes request,
+                        struct arena *arena, struct bytes *answer, struct err *err)
 {
     uint8_t head[4];
     struct writer w = writer_fixed(head, sizeof head);
@@ -137,7 +137,7 @@ bool aesm_wire_exchange(const struct sockaddr_un *address, struct deadline deadl
     if (fd < 0)
         return err_set(err, ERR_IO, "no socket for aesmd", (uint64_t)errno);
     writer_u32le(&w, (uint32_t)request.size);
-    return writer_done(&w, &size, err) && connect_to(fd, address, deadline, err) &&
+    return writer_done(&w, &size, err) && connect_to(fd, context, deadline, err) &&
            send_all(deadline, fd, size, err) && send_all(deadline, fd, request, err) &&
            read_answer(deadline, fd, arena, answer, err);
 }
