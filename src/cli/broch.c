@@ -10,6 +10,8 @@ static const struct cli_command *const commands[] = {
     &platform_snp_update_command,
     &platform_snp_cache_crl_command,
     &platform_snp_vcek_command,
+    &platform_sgx_show_command,
+    &platform_sgx_update_command,
     &inspect_command,
     &image_build_command,
     &image_measure_command,

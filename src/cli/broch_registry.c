@@ -9,6 +9,8 @@ static const struct cli_command *const commands[] = {
     &platform_snp_update_command,
     &platform_snp_cache_crl_command,
     &platform_snp_vcek_command,
+    &platform_sgx_show_command,
+    &platform_sgx_update_command,
     &user_register_command,
     &user_info_command,
     &repo_register_command,

@@ -37,6 +37,8 @@ extern const struct cli_command package_publish_command;
 extern const struct cli_command package_verify_command;
 extern const struct cli_command package_yank_command;
 extern const struct cli_command platform_info_command;
+extern const struct cli_command platform_sgx_show_command;
+extern const struct cli_command platform_sgx_update_command;
 extern const struct cli_command platform_snp_cache_crl_command;
 extern const struct cli_command platform_snp_show_command;
 extern const struct cli_command platform_snp_update_command;

@@ -33,8 +33,9 @@ const struct cli_command image_measure_command = {
     .summary = "compute what a TEE measures of a keep image",
     .positionals = "[FILE]",
     .positional_max = 1,
-    .details = "One line for each way in which a host is known to start it: technology, variant,\n"
-               "measurement. The first of snp is how broch does; of sgx it is the same everywhere. " IMAGE,
+    .details =
+        "One line for each way in which a host is known to start it: technology, variant,\n"
+        "measurement. The first of snp is how broch does; of sgx it is the same everywhere. " IMAGE,
     .options = measure_options,
     .option_count = COUNT_OF(measure_options),
     .has_json = true,
@@ -60,9 +61,11 @@ const struct cli_command image_sign_command = {
     .positional_min = 1,
     .positional_max = 1,
     .details =
-        "The signatures are put into FILE: for SEV-SNP an ID block and its authentication, for SGX\n"
+        "The signatures are put into FILE: for SEV-SNP an ID block and its authentication, for "
+        "SGX\n"
         "SIGSTRUCT. Reports show the digests of the keys ('broch key sev digest', 'broch key sgx\n"
-        "digest') and the version, which policies ask for as id_keys, author_keys and guest_svn_min,\n"
+        "digest') and the version, which policies ask for as id_keys, author_keys and "
+        "guest_svn_min,\n"
         "or as signers. An image that is not signed for SGX is started under a development key,\n"
         "which everybody has: then a policy names its MRENCLAVE.\n",
     .options = sign_options,

@@ -150,7 +150,7 @@ int cli_key_sev_sign(const struct cli_args *args)
     if (image_key_read(author_path, true, &author) && image_key_read(id_path, false, &id))
         code = snp_key_vouch(author, id, vouching, &err)
                    ? image_key_write_out(cli_value(args, "--out"), 0644,
-                                       bytes_from(vouching, sizeof vouching))
+                                         bytes_from(vouching, sizeof vouching))
                    : cli_fail("key sev sign", "both keys must be on P-384");
     EVP_PKEY_free(author);
     EVP_PKEY_free(id);

@@ -184,8 +184,9 @@ static void write_measurements(struct writer *out, const struct work *w, bool is
         }
     }
     if (has_enclave(w)) {
-        writer_text(out, is_json ? ",{\"technology\":\"sgx\",\"variant\":\"enclave\",\"measurement\":\""
-                                 : "sgx  enclave         ");
+        writer_text(out, is_json
+                             ? ",{\"technology\":\"sgx\",\"variant\":\"enclave\",\"measurement\":\""
+                             : "sgx  enclave         ");
         writer_hex(out, bytes_from(w->mrenclave, sizeof w->mrenclave));
         writer_text(out, is_json ? "\"}" : "  MRENCLAVE, wherever it runs\n");
     }
@@ -208,14 +209,14 @@ static struct evidence_reference reference_of(struct work *w)
         archives[i] = (struct evidence_archive){bytes_of(build_archives[i].name),
                                                 bytes_of(build_archives[i].version),
                                                 bytes_of(build_archives[i].sha256)};
-    return (struct evidence_reference){.broch = bytes_of(cli_version),
-                                       .commit = bytes_of(BUILD_COMMIT),
-                                       .compiler = bytes_of(BUILD_COMPILER),
-                                       .snp = {.items = values, .count = IMAGE_VARIANTS},
-                                       .sgx = {.items = values + IMAGE_VARIANTS,
-                                               .count = has_enclave(w) ? 1 : 0},
-                                       .archives = archives,
-                                       .archive_count = count};
+    return (struct evidence_reference){
+        .broch = bytes_of(cli_version),
+        .commit = bytes_of(BUILD_COMMIT),
+        .compiler = bytes_of(BUILD_COMPILER),
+        .snp = {.items = values, .count = IMAGE_VARIANTS},
+        .sgx = {.items = values + IMAGE_VARIANTS, .count = has_enclave(w) ? 1 : 0},
+        .archives = archives,
+        .archive_count = count};
 }
 
 int cli_image_measure(const struct cli_args *args)
@@ -507,8 +508,7 @@ int cli_image_show(const struct cli_args *args)
         write_measurements(&out, &w, args->json);
         if (is_signed)
             write_signature(&out, args->json, &block, &keys);
-        if (w.file.sigstruct.size != 0 &&
-            !write_enclave_signature(&out, args->json, &sigstruct))
+        if (w.file.sigstruct.size != 0 && !write_enclave_signature(&out, args->json, &sigstruct))
             code = cli_fail(w.name, "no SHA-256");
         writer_text(&out, args->json ? "}\n" : "");
     }

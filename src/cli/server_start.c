@@ -6,6 +6,7 @@
 #include "cli/drawbridge_work.h"
 #include "cli/inspect_work.h"
 #include "cli/registry_work.h"
+#include "cli/sgx_work.h"
 #include "cli/snp_work.h"
 #include "cli/steward_work.h"
 #include "os/os.h"
@@ -66,6 +67,8 @@ START("broch-drawbridge", cli_drawbridge_token_revoke)
 START("broch-drawbridge", cli_drawbridge_fsck)
 START("broch-drawbridge", cli_drawbridge_gc)
 START("broch-registry", cli_inspect)
+START("broch-registry", cli_platform_sgx_show)
+START("broch-registry", cli_platform_sgx_update)
 START("broch-registry", cli_platform_snp_show)
 START("broch-registry", cli_platform_snp_update)
 START("broch-registry", cli_platform_snp_cache_crl)

@@ -1,4 +1,5 @@
-/* What an honest loader does with a machine or an enclave beside serving its calls: nothing that it should not.
+/* What an honest loader does with a machine or an enclave beside serving its calls: nothing that it
+ * should not.
  */
 #include "host/kvm.h"
 #include "host/sgx.h"

@@ -89,6 +89,11 @@ struct host_machine {
 void host_probe_machine(struct host_machine *out);
 /* The device for virtual machines: BROCH_KVM_DEVICE of the environment, else /dev/kvm. */
 const char *host_kvm_device(void);
+/* Those of SGX, and the socket of Intel's AESM daemon: BROCH_SGX_DEVICE, BROCH_SGX_PROVISION,
+ * BROCH_AESM_SOCKET, else where Linux and Intel put them. */
+const char *host_sgx_device(void);
+const char *host_sgx_provision(void);
+const char *host_aesm_socket(void);
 /* The first thing that a platform lacks here, and what to do about it; NULL: nothing. Static. */
 const char *host_platform_lacks(unsigned platform);
 /* Whether all that the backend needs was found. */

@@ -58,9 +58,9 @@ void nil_filter_prepare(int image);
 int nil_filter_install(int *listener);
 /* Installs the second one, after which sendmsg and seccomp are gone. */
 int nil_filter_close(void);
-/* The calls of the table, which such a process makes for its machine or enclave, and requests to one
- * device, each with one value of its argument or with any; everything else gives ENOSYS. 0 or an
- * errno. */
+/* The calls of the table, which such a process makes for its machine or enclave, and requests to
+ * one device, each with one value of its argument or with any; everything else gives ENOSYS. 0 or
+ * an errno. */
 struct device_request {
     uint64_t number;
     bool has_argument; /* any */

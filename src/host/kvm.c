@@ -164,16 +164,16 @@ _Noreturn static void become_machine(const struct child_plan *plan)
 static bool run_machine(const struct host_request *request, struct host_result *out,
                         struct err *err)
 {
-    static struct attester attester;
+    static struct attester answers;
     struct arena arena;
 
     arena_init(&arena, arena_heap, SIZE_MAX);
     shim_path = request->shim_image;
-    attester = (struct attester){.endorsements = simulated != NULL ? psp_endorsements(simulated)
-                                                 : is_snp          ? endorsements.sections
-                                                                   : bytes_of("")};
+    answers = (struct attester){.endorsements = simulated != NULL ? psp_endorsements(simulated)
+                                                : is_snp          ? endorsements.sections
+                                                                  : bytes_of("")};
     bool ok = (shim_path != NULL || host_image_path(SHIM, &arena, &shim_path, err)) &&
-              child_run(request, become_machine, false, &attester, out, err);
+              child_run(request, become_machine, false, &answers, out, err);
     arena_done(&arena);
     return ok;
 }

@@ -62,8 +62,11 @@ bool host_platform_is_ready(const struct host_platform *platform)
 
 /* ---- devices ---- */
 
-/* How to come by the right to use a device that is there. */
-static void write_leave(const char *path, char *out, size_t size)
+static const char other_device[] = "see whether it is the device that was meant";
+
+/* How to come by the right to use a device that is there, or a socket; `group` is whose Debian
+ * would make it. */
+static void write_leave(const char *path, const char *group, char *out, size_t size)
 {
     struct stat st;
     bool for_group = stat(path, &st) == 0 && (st.st_mode & 060) == 060 && st.st_gid != 0;
@@ -75,35 +78,43 @@ static void write_leave(const char *path, char *out, size_t size)
                        path, path);
     else
         (void)snprintf(out, size,
-                       "let a group use it: sudo chgrp kvm %s && sudo chmod 0660 %s (a udev rule "
-                       "makes that last), and add yourself to the group kvm: sudo usermod -aG kvm "
+                       "let a group use it: sudo chgrp %s %s && sudo chmod 0660 %s (a udev rule "
+                       "makes that last), and add yourself to the group %s: sudo usermod -aG %s "
                        "$USER; then log in again",
-                       path, path);
+                       group, path, path, group, group);
 }
 
 /* A device that could not be used; `absent` is what to do when it is not there. */
-static void add_failure(struct host_platform *p, const char *path, int number, const char *absent)
+static void add_failure(struct host_platform *p, const char *path, int number, const char *absent,
+                        const char *group)
 {
     char mend[sizeof p->probes[0].mend];
 
     if (number == ENOENT || number == ENOTDIR || number == ENODEV || number == ENXIO)
         (void)snprintf(mend, sizeof mend, "%s", absent);
     else if (number == EACCES || number == EPERM)
-        write_leave(path, mend, sizeof mend);
+        write_leave(path, group, mend, sizeof mend);
     else
-        (void)snprintf(mend, sizeof mend, "%s", "see whether it is the device that was meant");
+        (void)snprintf(mend, sizeof mend, "%s", other_device);
     probe_add(p, path, mend, "%s", os_strerror(number));
 }
 
 /* A device that is looked at and not opened. */
-static bool probe_device(struct host_platform *p, const char *path, const char *absent)
+static bool probe_device(struct host_platform *p, const char *path, const char *absent,
+                         const char *group)
 {
-    if (access(path, R_OK | W_OK) == 0) {
-        probe_add(p, path, NULL, "may be used");
-        return true;
+    struct stat st;
+
+    if (access(path, R_OK | W_OK) != 0) {
+        add_failure(p, path, errno, absent, group);
+        return false;
     }
-    add_failure(p, path, errno, absent);
-    return false;
+    if (stat(path, &st) != 0 || !S_ISCHR(st.st_mode)) {
+        probe_add(p, path, other_device, "it is no device");
+        return false;
+    }
+    probe_add(p, path, NULL, "may be used");
+    return true;
 }
 
 /* ---- Linux ---- */
@@ -201,7 +212,7 @@ static void probe_kvm_device(struct look *look, struct host_platform *p)
 
     if (fd < 0) {
         add_failure(p, look->kvm_device, number,
-                    strcmp(look->kvm_device, KVM_DEVICE) == 0 ? kvm_absent : kvm_other);
+                    strcmp(look->kvm_device, KVM_DEVICE) == 0 ? kvm_absent : kvm_other, "kvm");
         return;
     }
     /* what is no device is not asked at all */
@@ -291,33 +302,69 @@ static void probe_snp(const struct look *look, struct host_platform *p)
         probe_add(p, "virtual machines", "mend what is above; then KVM has this type too",
                   "KVM_CAP_VM_TYPES 0x%x, without SNP", (unsigned)look->vm_types);
     (void)probe_device(p, SEV_DEVICE,
-                       "load the driver of AMD's secure processor: sudo modprobe ccp");
+                       "load the driver of AMD's secure processor: sudo modprobe ccp", "kvm");
 }
 
 /* ---- sgx ---- */
 
+static bool probe_sgx_device(struct host_platform *p, const char *path, bool is_usual,
+                             const char *other)
+{
+    return probe_device(
+        p, path,
+        is_usual ? "mend what is above; then Linux makes it by itself (CONFIG_X86_SGX)" : other,
+        "sgx");
+}
+
+static void probe_aesmd(struct host_platform *p)
+{
+    const char *path = host_aesm_socket();
+    char mend[sizeof p->probes[0].mend];
+    struct stat st;
+    int number = stat(path, &st) != 0 ? errno : 0;
+    bool is_shut = number == EACCES; /* a folder on the way */
+
+    if (number == 0 && S_ISSOCK(st.st_mode) && access(path, R_OK | W_OK) != 0)
+        number = errno;
+    if (number == EACCES || number == EPERM) {
+        if (is_shut)
+            (void)snprintf(mend, sizeof mend, "let yourself into the folders on the way to %s",
+                           path);
+        else
+            write_leave(path, "aesmd", mend, sizeof mend);
+        probe_add(p, "aesmd", mend, "you may not use its socket %s", path);
+    } else if (number != 0) {
+        probe_add(p, "aesmd",
+                  strcmp(path, AESM_SOCKET) == 0
+                      ? "install Intel's sgx-aesm-service with libsgx-aesm-ecdsa-plugin, whose "
+                        "enclave signs quotes, and start it: sudo systemctl start aesmd"
+                      : "name aesmd's socket in BROCH_AESM_SOCKET, or leave it empty",
+                  "no socket %s: %s", path, os_strerror(number));
+    } else if (!S_ISSOCK(st.st_mode)) {
+        probe_add(p, "aesmd", "name aesmd's socket in BROCH_AESM_SOCKET, or leave it empty",
+                  "%s is no socket", path);
+    } else {
+        probe_add(p, "aesmd", NULL, "%s", path);
+    }
+}
+
 static void probe_sgx(const struct look *look, struct host_platform *p)
 {
+    const char *device = host_sgx_device(), *provision = host_sgx_provision();
     struct statvfs fs;
-    struct stat st;
 
     probe_cpu_sgx(p);
     probe_add(p, "kernel",
               is_since(look, 5, 11) ? NULL : "take Linux 5.11 or newer, the first with SGX",
               "Linux %s%s", look->release,
               is_since(look, 6, 0) ? "" : ", without dynamic memory (since 6.0)");
-    if (probe_device(p, SGX_DEVICE,
-                     "mend what is above; Linux makes it by itself (CONFIG_X86_SGX)") &&
-        statvfs(SGX_DEVICE, &fs) == 0 && (fs.f_flag & ST_NOEXEC) != 0)
+    if (probe_sgx_device(p, device, strcmp(device, SGX_DEVICE) == 0,
+                         "name SGX's device in BROCH_SGX_DEVICE, or leave it empty") &&
+        statvfs(device, &fs) == 0 && (fs.f_flag & ST_NOEXEC) != 0)
         probe_add(p, "/dev", "sudo mount -o remount,exec /dev", "mounted noexec: no enclave runs");
-    (void)probe_device(p, SGX_PROVISION, "mend what is above; Linux makes it by itself");
-    if (stat(AESM_SOCKET, &st) == 0 && S_ISSOCK(st.st_mode))
-        probe_add(p, "aesmd", NULL, "%s", AESM_SOCKET);
-    else
-        probe_add(p, "aesmd",
-                  "install Intel's sgx-aesm-service with libsgx-aesm-ecdsa-plugin, whose enclave "
-                  "signs quotes",
-                  "no socket %s", AESM_SOCKET);
+    (void)probe_sgx_device(p, provision, strcmp(provision, SGX_PROVISION) == 0,
+                           "name its device in BROCH_SGX_PROVISION, or leave it empty");
+    probe_aesmd(p);
 }
 
 /* ---- all of it ---- */
@@ -341,11 +388,31 @@ static const struct host_backend *find_backend(const char *name)
     return NULL;
 }
 
+static const char *named_or(const char *variable, const char *usual)
+{
+    const char *named = getenv(variable);
+
+    return named != NULL && named[0] != '\0' ? named : usual;
+}
+
 const char *host_kvm_device(void)
 {
-    const char *named = getenv("BROCH_KVM_DEVICE");
+    return named_or("BROCH_KVM_DEVICE", KVM_DEVICE);
+}
 
-    return named != NULL && named[0] != '\0' ? named : KVM_DEVICE;
+const char *host_sgx_device(void)
+{
+    return named_or("BROCH_SGX_DEVICE", SGX_DEVICE);
+}
+
+const char *host_sgx_provision(void)
+{
+    return named_or("BROCH_SGX_PROVISION", SGX_PROVISION);
+}
+
+const char *host_aesm_socket(void)
+{
+    return named_or("BROCH_AESM_SOCKET", AESM_SOCKET);
 }
 
 void host_probe_machine(struct host_machine *out)

@@ -7,7 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/aesm.h"
 #include "host/sgx.h"
+#include "host/sgx_cache.h"
+#include "host/sgx_device.h"
 #include "host/sgx_sim.h"
 #include "host/sgx_sim_quoting.h"
 #include "image/image.h"
@@ -54,9 +57,10 @@ static bool read_parts(const struct host_request *request, struct arena *arena,
         return os_read_file(request->image_file, IMAGE_FILE_MAX, arena, &text, err) &&
                image_file_parse(text, out, err) &&
                (out->enclave_shim.size != 0 ||
-                err_set(err, ERR_FORMAT,
-                        "the image has no shim for enclaves; 'broch image build' makes one that has",
-                        ERR_NO_AT));
+                err_set(
+                    err, ERR_FORMAT,
+                    "the image has no shim for enclaves; 'broch image build' makes one that has",
+                    ERR_NO_AT));
     *out = (struct image_file){.shim = {.size = 0}};
     return os_read_file(shim_path, IMAGE_SHIM_MAX, arena, &out->enclave_shim, err) &&
            read_keep(IMAGE_FD, arena, &out->keep, err);
@@ -106,7 +110,8 @@ static bool build(const struct host_request *request, struct sgx_processor *p, s
     bool ok = read_parts(request, &arena, &file, err) &&
               enclave_compose(file.enclave_shim, file.keep, &arena, &image, err) &&
               sign(&image, &file, sigstruct, err) &&
-              sgx_sim_new(&platform, p, err) &&
+              (is_simulated ? sgx_sim_new(&platform, p, err)
+                            : sgx_device_new(&sgx_linux, host_sgx_device(), p, err)) &&
               load(p, &image, sigstruct, err);
     arena_done(&arena);
     return ok;
@@ -199,7 +204,10 @@ _Noreturn static void become_enclave(const struct child_plan *plan)
     (void)close(IMAGE_FD);
     block->can_grow = processor.can_grow ? 1 : 0;
     platform_enclave(&processor, block);
-    int number = machine_filter_install(-1, NULL, 0);
+    int number = is_simulated
+                     ? machine_filter_install(-1, NULL, 0)
+                     : machine_filter_install(sgx_device_fd(&processor), sgx_device_requests,
+                                              SGX_DEVICE_REQUEST_COUNT);
     if (number != 0)
         child_fail("cannot install the sandbox", number);
     (void)close(REPORT_FD);
@@ -225,28 +233,45 @@ static bool run_enclave(const struct host_request *request, const struct atteste
     return ok;
 }
 
+/* Who makes quotes, and what endorses them; while a keep runs. */
+static struct keep_evidence endorsements;
+static struct sgx_quoting quoting;
+static const struct attester answers = {.quoting = &quoting, .sgx = &endorsements};
+
 static bool run_simulated(const struct host_request *request, struct host_result *out,
                           struct err *err)
 {
-    static struct keep_evidence endorsements;
-    static struct sgx_quoting quoting;
-    static const struct attester attester = {.quoting = &quoting, .sgx = &endorsements};
-
     if (!sgx_sim_quoting_new(request->sim_folder, &platform, &quoting, &endorsements, err))
         return false;
     is_simulated = true;
-    bool ok = run_enclave(request, &attester, out, err);
+    bool ok = run_enclave(request, &answers, out, err);
     is_simulated = false;
     secret_wipe(&platform, sizeof platform);
     sgx_sim_quoting_free(&quoting);
     return ok;
 }
 
+static bool run_real(const struct host_request *request, struct host_result *out, struct err *err)
+{
+    struct bytes sections;
+    struct arena arena;
+
+    arena_init(&arena, arena_heap, SGX_ENDORSEMENTS_MAX);
+    bool ok = sgx_endorsements_read(sgx_cache_folder(), &arena, &sections, err) &&
+              keep_evidence_parse(sections, &endorsements, err) &&
+              aesm_quoting_new(NULL, &quoting, err);
+    if (ok) {
+        ok = run_enclave(request, &answers, out, err);
+        aesm_quoting_free(&quoting);
+    }
+    arena_done(&arena);
+    return ok;
+}
+
 static bool sgx_run(const struct host_request *request, struct host_result *out, struct err *err)
 {
-    if (request->sim_folder != NULL)
-        return run_simulated(request, out, err);
-    return err_set(err, ERR_UNSUPPORTED, "not yet", ERR_NO_AT);
+    return request->sim_folder != NULL ? run_simulated(request, out, err)
+                                       : run_real(request, out, err);
 }
 
 static bool sgx_is_available(const char **why)

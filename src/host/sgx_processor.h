@@ -34,15 +34,15 @@ struct sgx_exit {
 };
 
 struct sgx_processor {
-    void *self; /* what each function gets; the processor owns it */
+    void *self;    /* what each function gets; the processor owns it */
     bool can_grow; /* known after init: pages come and go, rights change (SGX2) */
     uint64_t base; /* known after create; aligned to the enclave's size */
     /* ECREATE. ERR_IO with errno, ERR_LIMIT; messages say what to do. */
     bool (*create)(struct sgx_processor *processor, const struct sgx_secs *secs, struct err *err);
     /* EADD of pages, and EEXTEND of all of them when they are measured. flags: SECINFO's. bytes:
      * as many as `size`, or none: zeroes. */
-    bool (*add)(struct sgx_processor *processor, uint64_t offset, uint64_t size,
-                struct bytes bytes, uint64_t flags, bool is_measured, struct err *err);
+    bool (*add)(struct sgx_processor *processor, uint64_t offset, uint64_t size, struct bytes bytes,
+                uint64_t flags, bool is_measured, struct err *err);
     /* EINIT; then the rest of the range is there for pages to come, when can_grow. */
     bool (*init)(struct sgx_processor *processor, const uint8_t sigstruct[SGX_SIGSTRUCT_SIZE],
                  struct err *err);

@@ -12,8 +12,7 @@ struct sgx_quoting {
     void *self;
     /* TARGETINFO of the quoting enclave, for EREPORT. ERR_IO, ERR_UNSUPPORTED, ERR_FORMAT; messages
      * say what to do. */
-    bool (*target)(struct sgx_quoting *quoting, uint8_t out[SGX_TARGET_INFO_SIZE],
-                   struct err *err);
+    bool (*target)(struct sgx_quoting *quoting, uint8_t out[SGX_TARGET_INFO_SIZE], struct err *err);
     /* A quote of a REPORT made for it; `out` is appended to. ERR_POLICY: it refuses the REPORT. */
     bool (*quote)(struct sgx_quoting *quoting, const uint8_t report[SGX_WHOLE_REPORT_SIZE],
                   struct writer *out, struct err *err);

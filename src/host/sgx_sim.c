@@ -66,8 +66,8 @@ static bool create(struct sgx_processor *p, const struct sgx_secs *secs, struct 
     if (secs->size < 2 * (uint64_t)PAGE || (secs->size & (secs->size - 1)) != 0)
         return err_set(err, ERR_INVALID, "the size of an enclave is a power of two, not",
                        secs->size);
-    uint8_t *range = mmap(NULL, 2 * secs->size, PROT_NONE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint8_t *range =
+        mmap(NULL, 2 * secs->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     uint16_t *epcm = mmap(NULL, pages * sizeof *epcm, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (range == MAP_FAILED || epcm == MAP_FAILED)
@@ -179,7 +179,8 @@ static int restrict_rights(struct sgx_processor *p, uint64_t offset, uint64_t si
         (rights & ~(uint64_t)EPCM_RIGHTS) != 0)
         return EINVAL;
     for (uint64_t page = offset / PAGE; page < (offset + size) / PAGE; page++) {
-        sim->epcm[page] = (uint16_t)((sim->epcm[page] & ~(EPCM_RIGHTS & ~rights)) | EPCM_RESTRICTED);
+        sim->epcm[page] =
+            (uint16_t)((sim->epcm[page] & ~(EPCM_RIGHTS & ~rights)) | EPCM_RESTRICTED);
         if (!apply(sim, page, 1))
             return errno;
     }

@@ -241,18 +241,32 @@ NO_PROTECTOR static struct after leave_asynchronously(ucontext_t *context, unsig
     uint32_t error = vector == VECTOR_PF ? (uint32_t)g[REG_ERR] : 0;
 
     save_vectors(context, frame, number);
-    *exinfo_of(frame) = (struct frame_exinfo){.address = vector == VECTOR_PF ? address : 0,
-                                              .error = error};
+    *exinfo_of(frame) =
+        (struct frame_exinfo){.address = vector == VECTOR_PF ? address : 0, .error = error};
     *saved = (struct frame_gprs){
-        .rax = (uint64_t)g[REG_RAX], .rcx = (uint64_t)g[REG_RCX], .rdx = (uint64_t)g[REG_RDX],
-        .rbx = (uint64_t)g[REG_RBX], .rsp = (uint64_t)g[REG_RSP], .rbp = (uint64_t)g[REG_RBP],
-        .rsi = (uint64_t)g[REG_RSI], .rdi = (uint64_t)g[REG_RDI], .r8 = (uint64_t)g[REG_R8],
-        .r9 = (uint64_t)g[REG_R9],   .r10 = (uint64_t)g[REG_R10], .r11 = (uint64_t)g[REG_R11],
-        .r12 = (uint64_t)g[REG_R12], .r13 = (uint64_t)g[REG_R13], .r14 = (uint64_t)g[REG_R14],
-        .r15 = (uint64_t)g[REG_R15], .rflags = (uint64_t)g[REG_EFL], .rip = (uint64_t)g[REG_RIP],
-        .ursp = ursp,                .urbp = urbp,
+        .rax = (uint64_t)g[REG_RAX],
+        .rcx = (uint64_t)g[REG_RCX],
+        .rdx = (uint64_t)g[REG_RDX],
+        .rbx = (uint64_t)g[REG_RBX],
+        .rsp = (uint64_t)g[REG_RSP],
+        .rbp = (uint64_t)g[REG_RBP],
+        .rsi = (uint64_t)g[REG_RSI],
+        .rdi = (uint64_t)g[REG_RDI],
+        .r8 = (uint64_t)g[REG_R8],
+        .r9 = (uint64_t)g[REG_R9],
+        .r10 = (uint64_t)g[REG_R10],
+        .r11 = (uint64_t)g[REG_R11],
+        .r12 = (uint64_t)g[REG_R12],
+        .r13 = (uint64_t)g[REG_R13],
+        .r14 = (uint64_t)g[REG_R14],
+        .r15 = (uint64_t)g[REG_R15],
+        .rflags = (uint64_t)g[REG_EFL],
+        .rip = (uint64_t)g[REG_RIP],
+        .ursp = ursp,
+        .urbp = urbp,
         .exit_info = is_exception ? exit_info(vector) : 0,
-        .fs_base = enclave_fs,       .gs_base = read_gs(),
+        .fs_base = enclave_fs,
+        .gs_base = read_gs(),
     };
     sim->thread.cssa++;
     for (int i = 0; i <= REG_RCX; i++)
@@ -267,11 +281,11 @@ NO_PROTECTOR static struct after leave_asynchronously(ucontext_t *context, unsig
     bool is_told = is_exception || leaves_at_interrupts;
     g[REG_RIP] = (greg_t)(uintptr_t)(is_told ? sgx_sim_left : sgx_sim_aep);
     if (is_told)
-        last_exit = (struct sgx_exit){.leaf = last_exit.leaf,
-                                      .vector = (uint16_t)vector,
-                                      .error = (uint16_t)error,
-                                      .address = vector == VECTOR_PF ? address & ~UINT64_C(0xfff)
-                                                                     : 0};
+        last_exit =
+            (struct sgx_exit){.leaf = last_exit.leaf,
+                              .vector = (uint16_t)vector,
+                              .error = (uint16_t)error,
+                              .address = vector == VECTOR_PF ? address & ~UINT64_C(0xfff) : 0};
     return loader();
 }
 
@@ -366,8 +380,8 @@ NO_PROTECTOR static struct after in_enclave(ucontext_t *context, struct after no
 
     if ((uint32_t)rax == SGX_EEXIT)
         return leave_by_eexit(g);
-    unsigned fault = sim_leaf(sim, &rax, (uint64_t)g[REG_RBX], (uint64_t)g[REG_RCX],
-                              (uint64_t)g[REG_RDX], &at);
+    unsigned fault =
+        sim_leaf(sim, &rax, (uint64_t)g[REG_RBX], (uint64_t)g[REG_RCX], (uint64_t)g[REG_RDX], &at);
     if (fault != 0)
         return leave_asynchronously(context, fault, at, now.fs);
     bool has_code = (uint32_t)g[REG_RAX] == SGX_EACCEPT || (uint32_t)g[REG_RAX] == SGX_EGETKEY;
@@ -479,8 +493,8 @@ const char *sgx_sim_lacks(void)
 bool sim_cpu_setup(struct sgx_sim *given, struct err *err)
 {
     static const int signals[] = {SIGILL, SIGSEGV, SIGBUS, SIGFPE, SIGTRAP, SIGSYS, SIGALRM};
-    void *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                       0);
+    void *stack =
+        mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     const stack_t alternate = {.ss_sp = stack, .ss_size = STACK_SIZE};
     bool ok = stack != MAP_FAILED && sigaltstack(&alternate, NULL) == 0;
 
@@ -504,7 +518,8 @@ bool sim_enter(struct sgx_processor *processor, uint64_t tcs, enum sgx_leaf leaf
     is_refused = false;
     sgx_sim_run((uint64_t)leaf, processor->base + tcs, rdi);
     if (is_refused)
-        return err_set(err, ERR_IO, "the processor does not enter the enclave: its state is not for it",
+        return err_set(err, ERR_IO,
+                       "the processor does not enter the enclave: its state is not for it",
                        ERR_NO_AT);
     *out = last_exit;
     return true;

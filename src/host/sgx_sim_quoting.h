@@ -1,5 +1,5 @@
-/* A quoting enclave in software, on a platform whose certificates are under the roots of a folder of
- * `broch sim init`: it checks a REPORT as Intel's does, and signs a quote that only those roots
+/* A quoting enclave in software, on a platform whose certificates are under the roots of a folder
+ * of `broch sim init`: it checks a REPORT as Intel's does, and signs a quote that only those roots
  * vouch for. */
 #pragma once
 

@@ -187,7 +187,8 @@ static int64_t give(struct bytes answer, uint8_t *out, size_t space)
     return (int64_t)answer.size;
 }
 
-/* An enclave's: nothing, and it is told for whom to make a REPORT; that, and it becomes evidence. */
+/* An enclave's: nothing, and it is told for whom to make a REPORT; that, and it becomes evidence.
+ */
 static int64_t serve_report(const struct attester *a, struct bytes in, uint8_t *out, size_t space)
 {
     uint8_t target[SGX_TARGET_INFO_SIZE];

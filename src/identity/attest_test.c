@@ -160,11 +160,30 @@ static void with_its_own_nonce_alone(void **state)
                      CHECK_SNP_REPORT_DATA);
 }
 
+/* A keep whose host has no endorsements sends its quote alone; a Steward may have the rest. */
+static void a_quote_without_endorsements(void **state)
+{
+    struct writer bare = new_writer(), bad = new_writer();
+    struct collateral *collateral;
+    struct bytes quote;
+    struct err err;
+
+    (void)state;
+    identity_sgx_evidence_write(&bare, bytes_of("quote"), NULL, 0, NULL, 0, bytes_of(""));
+    identity_sgx_evidence_write(&bad, bytes_of("quote"), NULL, 0, NULL, 0, bytes_of(" "));
+    assert_true(collateral_new(&collateral, &err));
+    assert_true(evidence_open_extension(EVIDENCE_QUOTE, done(&bare), collateral, &quote, &err));
+    assert_true(bytes_is(quote, "quote"));
+    assert_false(evidence_open_extension(EVIDENCE_QUOTE, done(&bad), collateral, &quote, &err));
+    collateral_free(collateral);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_keep_is_believed),
         cmocka_unit_test(with_its_own_nonce_alone),
+        cmocka_unit_test(a_quote_without_endorsements),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

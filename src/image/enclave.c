@@ -63,9 +63,8 @@ static bool fits(const Elf64_Phdr *p, struct bytes file, const struct place *pla
 {
     return p->p_offset <= file.size && p->p_filesz <= file.size - p->p_offset &&
            p->p_memsz >= p->p_filesz && p->p_memsz != 0 && p->p_memsz <= place->size &&
-           p->p_vaddr <= place->size - p->p_memsz &&
-           (p->p_vaddr & ~(uint64_t)(PAGE - 1)) >= next && (p->p_flags & PF_R) != 0 &&
-           (p->p_flags & (PF_W | PF_X)) != (PF_W | PF_X);
+           p->p_vaddr <= place->size - p->p_memsz && (p->p_vaddr & ~(uint64_t)(PAGE - 1)) >= next &&
+           (p->p_flags & PF_R) != 0 && (p->p_flags & (PF_W | PF_X)) != (PF_W | PF_X);
 }
 
 static bool add_segment(struct enclave_image *image, struct bytes file, const Elf64_Phdr *p,
@@ -135,14 +134,16 @@ static bool add_thread(struct enclave_image *image, uint64_t entry, struct arena
     writer_u64le(&w, 0);          /* OGSBASE */
     writer_u32le(&w, UINT32_MAX); /* FSLIMIT */
     writer_u32le(&w, UINT32_MAX); /* GSLIMIT */
-    add(image, (struct enclave_range){THREAD_AT, PAGE, SGX_SECINFO_TCS, true,
-                                      bytes_from(tcs, PAGE)});
+    add(image,
+        (struct enclave_range){THREAD_AT, PAGE, SGX_SECINFO_TCS, true, bytes_from(tcs, PAGE)});
     add(image, (struct enclave_range){.offset = SSA_AT,
                                       .size = (uint64_t)SSA_FRAMES * SSA_FRAME_PAGES * PAGE,
                                       .flags = DATA,
                                       .is_measured = true});
-    add(image, (struct enclave_range){
-                   .offset = SHIM_STACK_AT, .size = ENCLAVE_STACK_SIZE, .flags = DATA, .is_measured = true});
+    add(image, (struct enclave_range){.offset = SHIM_STACK_AT,
+                                      .size = ENCLAVE_STACK_SIZE,
+                                      .flags = DATA,
+                                      .is_measured = true});
     add(image, (struct enclave_range){.offset = HANDLER_STACK_AT,
                                       .size = ENCLAVE_STACK_SIZE,
                                       .flags = DATA,

@@ -684,7 +684,7 @@ def test_phases(deploy, world):
 @pytest.mark.parametrize("words, said", [
     ([], "PACKAGE"),
     (["--backend", "nil", "--simulate", "SLUG"], "has nothing to simulate"),
-    (["--backend", "sgx", "SLUG"], "no such backend"),
+    (["--backend", "tdx", "SLUG"], "no such backend"),
     (["ftp://SLUG"], "a scheme other than file, http and https"),
     (["no-slug"], "neither a file or folder here nor HOST/USER/REPO:TAG"),
     (["SLUG@sha-256:xyz"], "sha-256:xyz"),

@@ -132,8 +132,9 @@ static void scribble_on(uint64_t *state)
     b->data[*state % 4096] = (uint8_t)(*state >> 32);
 }
 
-/* Whether the processor is where a fault of its own is next: the fetch at LSTAR, which is how SYSCALL
- * shows where KVM is software, or one that is on its way. What is injected there is nothing new. */
+/* Whether the processor is where a fault of its own is next: the fetch at LSTAR, which is how
+ * SYSCALL shows where KVM is software, or one that is on its way. What is injected there is nothing
+ * new. */
 static bool has_own_fault(const struct kvm_vcpu_events *events)
 {
     struct {

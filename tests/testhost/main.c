@@ -156,7 +156,8 @@ static void take_measurement(struct testhost *t, const char *text)
 
 static void take_backend(struct testhost *t, const char *text)
 {
-    static const struct host_backend *const backends[] = {&host_nil, &host_kvm, &host_sgx, &host_snp};
+    static const struct host_backend *const backends[] = {&host_nil, &host_kvm, &host_sgx,
+                                                          &host_snp};
 
     t->backend = NULL;
     for (size_t i = 0; i < COUNT_OF(backends); i++) {

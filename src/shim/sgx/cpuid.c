@@ -19,11 +19,11 @@
 #define FEATURES_EDX \
     (BIT(0) | BIT(4) | BIT(5) | BIT(8) | BIT(15) | BIT(19) | BIT(23) | BIT(24) | BIT(25) | BIT(26))
 /* SSE3, PCLMULQDQ, SSSE3, CX16, SSE4.1, SSE4.2, MOVBE, POPCNT, AES, XSAVE, OSXSAVE, RDRAND */
-#define FEATURES_ECX                                                                              \
-    (BIT(0) | BIT(1) | BIT(9) | BIT(13) | BIT(19) | BIT(20) | BIT(22) | BIT(23) | BIT(25) |       \
+#define FEATURES_ECX                                                                        \
+    (BIT(0) | BIT(1) | BIT(9) | BIT(13) | BIT(19) | BIT(20) | BIT(22) | BIT(23) | BIT(25) | \
      BIT(26) | BIT(27) | BIT(30))
-#define FEATURES_ECX_AVX (BIT(12) | BIT(28) | BIT(29)) /* FMA, AVX, F16C */
-#define MORE_EBX (BIT(0) | BIT(9) | BIT(18))           /* FSGSBASE, ERMS, RDSEED */
+#define FEATURES_ECX_AVX (BIT(12) | BIT(28) | BIT(29))    /* FMA, AVX, F16C */
+#define MORE_EBX (BIT(0) | BIT(9) | BIT(18))              /* FSGSBASE, ERMS, RDSEED */
 #define MORE_EBX_AVX (BIT(3) | BIT(5) | BIT(8) | BIT(19)) /* BMI1, AVX2, BMI2, ADX */
 #define EXTENDED_EDX (BIT(20) | BIT(29))                  /* NX, 64 bits */
 #define EXTENDED_ECX (BIT(0))                             /* LAHF */

@@ -48,8 +48,9 @@ static void avx_is_what_xfrm_says(void **state)
 /* Code that asks for what it is told it has finds nothing else. */
 static void the_rest_is_zero(void **state)
 {
-    static const uint32_t leaves[][2] = {{2, 0}, {4, 0}, {7, 1}, {0xb, 0}, {0xd, 1}, {0x12, 0},
-                                         {0x14, 0}, {0x19, 0}, {0x40000000, 0}, {0x80000008, 0}};
+    static const uint32_t leaves[][2] = {{2, 0},          {4, 0},         {7, 1},    {0xb, 0},
+                                         {0xd, 1},        {0x12, 0},      {0x14, 0}, {0x19, 0},
+                                         {0x40000000, 0}, {0x80000008, 0}};
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(leaves); i++) {

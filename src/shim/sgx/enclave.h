@@ -51,7 +51,8 @@ extern uint64_t enclave_xfrm;
 void heap_init(bool can_grow);
 /* Where the exec layer's first stack ends. */
 uint64_t heap_stack(void);
-/* Whether nothing is at an address, and nothing has to be: a fault there is the exec layer's own. */
+/* Whether nothing is at an address, and nothing has to be: a fault there is the exec layer's own.
+ */
 bool heap_is_hole(uint64_t address);
 
 /* State of the exec layer as the processor saves it (SDM 3D, "GPRSGX Region"). */

@@ -1,4 +1,5 @@
-/* The leaves of ENCLU that the shim uses (Intel SDM volume 3D, "Intel SGX Instruction References"). */
+/* The leaves of ENCLU that the shim uses (Intel SDM volume 3D, "Intel SGX Instruction References").
+ */
 #include "shim/sgx/enclave.h"
 
 #define EREPORT 0

@@ -25,7 +25,7 @@ static bool is_over;
 
 struct gprs *enclave_state(void)
 {
-    return (struct gprs *)(enclave_base + SSA_AT + SSA_FRAME_PAGES * ENCLAVE_PAGE_SIZE) - 1;
+    return (struct gprs *)(void *)(enclave_base + SSA_AT + SSA_FRAME_PAGES * ENCLAVE_PAGE_SIZE) - 1;
 }
 
 static const struct exinfo *exinfo(void)
@@ -182,7 +182,7 @@ void enclave_exception(void)
         f.error = exinfo()->error;
     }
     way_out = EXIT_RESUME;
-    uint16_t opcode = is_code(r->rip) ? *(const uint16_t *)r->rip : 0;
+    uint16_t opcode = is_code(r->rip) ? *(const uint16_t *)(void *)r->rip : 0;
     if (f.vector == VECTOR_INVALID_OPCODE && opcode == OPCODE_SYSCALL)
         serve_call(r);
     else if (f.vector == VECTOR_INVALID_OPCODE && opcode == OPCODE_CPUID)

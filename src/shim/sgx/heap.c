@@ -57,8 +57,7 @@ bool heap_is_hole(uint64_t address)
 {
     uint64_t page = (address - heap) / PAGE;
 
-    return address >= heap && page >= PAGE_OF(MAP_AT) && page < PAGES &&
-           (books[page] & LIVE) == 0;
+    return address >= heap && page >= PAGE_OF(MAP_AT) && page < PAGES && (books[page] & LIVE) == 0;
 }
 
 /* ---- pages ---- */
@@ -110,7 +109,8 @@ static uint64_t run_end(uint64_t page, uint64_t end, unsigned mask, unsigned sta
 
 /* ---- mappings ---- */
 
-/* `count` pages whose addresses are nobody's, one more before them; in a range of pages. 0: none. */
+/* `count` pages whose addresses are nobody's, one more before them; in a range of pages. 0: none.
+ */
 static uint64_t find(uint64_t count, uint64_t from, uint64_t to)
 {
     uint64_t run = 0;
@@ -145,7 +145,7 @@ static void give_up(uint64_t first, uint64_t end)
                        change(address, size, EXIT_TRIM, PAGE_TRIMMED | PAGE_MODIFIED) &&
                        enclave_ask(EXIT_REMOVE, address - (uint64_t)enclave_base, size) == 0;
         for (; page < next; page++)
-            books[page] &= (uint8_t)~(TAKEN | LIVE | (is_gone ? PRESENT | LIMITED : 0));
+            books[page] &= (uint8_t) ~(TAKEN | LIVE | (is_gone ? PRESENT | LIMITED : 0));
     }
 }
 

@@ -62,7 +62,7 @@ int64_t shim_set_fs(uint64_t value)
 struct start enclave_start(uint64_t block_address);
 struct start enclave_start(uint64_t block_address)
 {
-    const Elf64_Ehdr *e = (const Elf64_Ehdr *)(enclave_base + KEEP_AT);
+    const Elf64_Ehdr *e = (const Elf64_Ehdr *)(void *)(enclave_base + KEEP_AT);
 
     relocate();
     if (block_address % BLOCK_PAGE_SIZE != 0 ||
