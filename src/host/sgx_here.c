@@ -8,8 +8,8 @@ bool sgx_report_here(const uint8_t target[SGX_TARGET_INFO_SIZE], uint8_t out[SGX
     (void)out;
     return err_set(
         err, ERR_UNSUPPORTED,
-        "aesmd is there, but only an enclave may ask it for a quote, and this version of "
-        "Broch starts none: give a quote that you have with --quote",
+        "aesmd is there, but only an enclave may ask it for a quote, and none is made for "
+        "this yet: give a quote that you have, of a keep's, with --quote",
         ERR_NO_AT);
 }
 
