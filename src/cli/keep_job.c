@@ -53,7 +53,7 @@ static bool is_usable(const struct keep_job *job, const struct host_backend *bac
 {
     if (job->sim_folder[0] == '\0')
         return backend->is_available(why);
-    *why = "it is no TEE, and has nothing to simulate; take --backend snp, or none";
+    *why = "it is no TEE, and has nothing to simulate; take --backend snp or sgx, or none";
     return backend->can_simulate != NULL && backend->can_simulate(why);
 }
 

@@ -11,6 +11,7 @@
 #include "host/sgx.h"
 #include "host/sgx_cache.h"
 #include "host/sgx_device.h"
+#include "host/sgx_load.h"
 #include "host/sgx_sim.h"
 #include "host/sgx_sim_quoting.h"
 #include "image/image.h"
@@ -80,25 +81,6 @@ static bool sign(const struct enclave_image *image, const struct image_file *fil
            enclave_sign_for_development(measurement, out, err);
 }
 
-static bool load(struct sgx_processor *p, const struct enclave_image *image,
-                 const uint8_t sigstruct[SGX_SIGSTRUCT_SIZE], struct err *err)
-{
-    static const struct sgx_secs secs = {.size = ENCLAVE_SIZE,
-                                         .ssa_frame_pages = SSA_FRAME_PAGES,
-                                         .misc_select = ENCLAVE_MISC,
-                                         .attribute_flags = ENCLAVE_FLAGS,
-                                         .xfrm = ENCLAVE_XFRM};
-
-    if (!p->create(p, &secs, err))
-        return false;
-    for (size_t i = 0; i < image->count; i++) {
-        const struct enclave_range *r = &image->ranges[i];
-        if (!p->add(p, r->offset, r->size, r->bytes, r->flags, r->is_measured, err))
-            return false;
-    }
-    return p->init(p, sigstruct, err);
-}
-
 static bool build(const struct host_request *request, struct sgx_processor *p, struct err *err)
 {
     uint8_t sigstruct[SGX_SIGSTRUCT_SIZE];
@@ -112,7 +94,7 @@ static bool build(const struct host_request *request, struct sgx_processor *p, s
               sign(&image, &file, sigstruct, err) &&
               (is_simulated ? sgx_sim_new(&platform, p, err)
                             : sgx_device_new(&sgx_linux, host_sgx_device(), p, err)) &&
-              load(p, &image, sigstruct, err);
+              sgx_load(p, &image, sigstruct, err);
     arena_done(&arena);
     return ok;
 }

@@ -7,7 +7,8 @@
 typedef bool sgx_report_maker(const uint8_t target[SGX_TARGET_INFO_SIZE],
                               uint8_t out[SGX_WHOLE_REPORT_SIZE], struct err *err);
 
-/* That of this version: ERR_UNSUPPORTED while it starts no enclaves. */
+/* With an enclave for that alone, by Linux's driver. ERR_UNSUPPORTED: the machine has no SGX; and
+ * as sgx_report_by. */
 sgx_report_maker sgx_report_here;
 
 /* Asks for the target, has a REPORT made, and asks for its quote; appends to `out`. Errors are

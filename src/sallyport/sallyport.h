@@ -52,7 +52,10 @@ bool call_fits(const struct call *call, const uint64_t args[6]);
  *
  * As system calls where a backend delivers them:
  *   attest(data, size, out, out_size)     evidence of the platform about 64 bytes of data, as
- *                                         keep_evidence_parse reads it; ENOSYS where there is none
+ *                                         keep_evidence_parse reads it; ENOSYS where there is none.
+ *                                         The shim of an enclave asks its host twice: with nothing,
+ *                                         for 512 bytes of TARGETINFO, and with the REPORT of 432
+ *                                         bytes that it has made for that, for the evidence
  *   resolve(name, size, out, out_size)    addresses of a host name: struct keep_address each;
  *                                         returns how many bytes; ENOENT when there is none
  *   log(level, text, size)                one line for the operator; enum log_level

@@ -142,8 +142,9 @@ static void give_up(uint64_t first, uint64_t end)
         uint64_t next = run_end(page, part, PRESENT, books[page] & PRESENT);
         uint64_t address = address_of(page), size = (next - page) * PAGE;
         bool is_gone = (books[page] & PRESENT) != 0 && page >= LOADED && has_sgx2 &&
-                       change(address, size, EXIT_TRIM, PAGE_TRIMMED | PAGE_MODIFIED) &&
-                       enclave_ask(EXIT_REMOVE, address - (uint64_t)enclave_base, size) == 0;
+                       change(address, size, EXIT_TRIM, PAGE_TRIMMED | PAGE_MODIFIED);
+        if (is_gone) /* of no use to anybody now, whether the loader takes them or not */
+            (void)enclave_ask(EXIT_REMOVE, address - (uint64_t)enclave_base, size);
         for (; page < next; page++)
             books[page] &= (uint8_t) ~(TAKEN | LIVE | (is_gone ? PRESENT | LIMITED : 0));
     }
