@@ -284,16 +284,22 @@ def say_phases(report, totals):
     return took
 
 
-def deploy_figures(bench, report, around):
-    module = large_module(bench)
-    slug, phases = "alice/app/_tag/2.0.0", bench.folder / "phases"
-    around.publish(slug, around.package("large", module, KEEP.replace("ARGS", "[]")))
+def publish(around, name, module, version):
+    """A package that has no arguments; as deploy takes it."""
+    slug = f"alice/app/_tag/{version}"
+    around.publish(slug, around.package(name, module, KEEP.replace("ARGS", "[]")))
+    return slug.replace("/_tag/", ":")
+
+
+def deploy_times(bench, around, package):
+    """Milliseconds when each phase was over, of deploys by testhost; and those that testhost itself took."""
+    phases = bench.folder / "phases"
     words = ["--log-level", "warn", "--phases", phases]
     times, wholes = {}, []
     for turn in range(4 if bench.quick else 11):
         phases.unlink(missing_ok=True)
         begin = time.monotonic()
-        done = around.testhost(*words).run(*around.deploy_words(slug.replace("/_tag/", ":")))
+        done = around.testhost(*words).run(*around.deploy_words(package))
         took = (time.monotonic() - begin) * 1e3
         if done.returncode != 0 or done.stdout != "hello, world\n":
             raise Failure(f"a deploy ended with {done.returncode}: {done.stdout}{done.stderr}")
@@ -301,10 +307,19 @@ def deploy_figures(bench, report, around):
             for name, ms in map(str.split, phases.read_text(encoding="ascii").splitlines()):
                 times.setdefault(name, []).append(float(ms))
             wholes.append(took)
+    return times, wholes
+
+
+def deploy_figures(bench, report, around):
+    module = large_module(bench)
+    times, wholes = deploy_times(bench, around, publish(around, "large", module, "2.0.0"))
     say_phases(report, times)
     report.target(f"deploy of {len(module) / 2**20:.2f} MiB, start to first instruction",
                   statistics.median(times["running"]), "ms", at_most=DEPLOY_MS_MAX)
     report.say(f"  testhost from its own start to its end: {statistics.median(wholes):.1f} ms")
+    report.say("a hello world:")
+    times, _ = deploy_times(bench, around, publish(around, "small", bench.hello.read_bytes(), "2.1.0"))
+    report.keep("phases, testhost", say_phases(report, times))
 
 
 def admit(around, name, build):
@@ -321,12 +336,10 @@ def admit(around, name, build):
 def simulated_figures(bench, report, around, name, kind, ms_max):
     """A deploy of a hello world by `broch` on a simulated backend, whose Steward lists this build's image."""
     admit(around, name, bench.build)
-    slug = "alice/app/_tag/3.0.0"
-    if not (around.folder / "simulated").exists():
-        around.publish(slug, around.package("simulated", bench.hello.read_bytes(), KEEP.replace("ARGS", "[]")))
+    package = publish(around, f"on-{name}", bench.hello.read_bytes(), {"snp": "3.0.0", "sgx": "3.1.0"}[name])
     words = [bench.build / "src/cli/broch", "deploy", "--json", "--backend", name, "--simulate",
              "--sim-dir", around.folder / "sim", "--registry-ca", around.registry.ca,
-             f"{around.host}/{slug.replace('/_tag/', ':')}"]
+             f"{around.host}/{package}"]
     totals = {}
     for turn in range(4 if bench.quick else 11):
         done = subprocess.run(list(map(str, words)), capture_output=True, text=True, stdin=subprocess.DEVNULL,

@@ -143,7 +143,6 @@ static bool limit(uint64_t address, uint64_t size)
     return change(address, size, EXIT_RESTRICT, PAGE_REGULAR | PAGE_RESTRICTED | PAGE_READ);
 }
 
-
 /* ---- mappings ---- */
 
 /* `count` pages whose addresses are nobody's, one more before them; in a range of pages. 0: none.
