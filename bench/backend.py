@@ -107,7 +107,7 @@ def compute_figures(bench, report):
         starts = {backend: statistics.median(processor_ms(bench, backend, name, 1)[1] for _ in range(bench.runs))
                   for backend in bench.names}
         times = []
-        for turn in range(2 * bench.runs + 1):
+        for turn in range(bench.runs + 1):
             (result, nil), (same, ours) = (processor_ms(bench, backend, name, scale) for backend in bench.names)
             if result != same:
                 raise Failure(f"{name} is {result} on nil, {same} on {bench.backend.name}")
