@@ -4,7 +4,7 @@
 #include "base/banned.h"
 
 static const char functions[] =
-#include <completion.inc> /* completion.bash as a string, made by meson.build */
+#include "cli/completion.inc" /* completion.bash as a string, made by meson.build */
     ;
 
 /* What a word of the help stands for. */
