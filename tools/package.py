@@ -96,6 +96,10 @@ def add_documents(tree, package, version, moment, maintainer):
     compress(log)
     for page in files(tree / "usr/share/man"):
         compress(page)
+    overrides = PACKAGING / f"{package}.lintian-overrides"
+    if overrides.exists():
+        (tree / "usr/share/lintian/overrides").mkdir(parents=True)
+        shutil.copy(overrides, tree / "usr/share/lintian/overrides" / package)
 
 
 def add_control(tree, package, fields):

@@ -48,6 +48,32 @@ def shown(pages):
     return show
 
 
+@pytest.fixture
+def written(root, tmp_path):
+    """Where the pages are that are written by hand, beside one that a link among them names."""
+    folder = tmp_path / "man1"
+    folder.mkdir()
+    for path in (root / "packaging").glob("*.1"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def test_pages_by_hand(build, written, pages):
+    """Whatever the help of broch-wasm says, its page says; broch-registry is broch's."""
+    env = {**os.environ, "LC_ALL": "C.UTF-8", "MANWIDTH": "2000", "MAN_KEEP_STDERR": "1"}
+    (written / "broch.1").write_bytes((pages / "broch.1").read_bytes())
+    done = subprocess.run(["man", "--warnings", "-l", written / "broch-wasm.1"], capture_output=True, text=True, env=env,
+                          timeout=60, check=True)
+    help_text = subprocess.run([build / "src/wasm_tool/broch-wasm", "--help"], capture_output=True, text=True,
+                               check=True).stdout
+    text = re.sub(".\b", "", done.stdout)
+    missing = set(help_text.replace("[OPTION…]", "").split()) - set(text.split()) - {"usage:", "Exit", "status:"}
+    assert missing == set() and done.stderr == ""
+    done = subprocess.run(["man", "-l", "man1/broch-registry.1"], capture_output=True, text=True, env=env, timeout=60,
+                          cwd=written.parent, check=True)
+    assert "broch - run WebAssembly" in re.sub(".\b", "", done.stdout) and done.stderr == ""
+
+
 def test_every_first_word_has_a_page(pages, commands):
     wanted = {"broch.1"} | {f"broch-{name.split()[0]}.1" for name in commands}
     assert {path.name for path in pages.iterdir()} == wanted
