@@ -1,6 +1,7 @@
 /* Man pages, from the table alone: broch(1), and broch-WORD(1) for the first word of every command.
  * The language is that of groff_man(7); everything outside ASCII and all that roff would obey is
  * written as its escapes, so pages read the same under every locale. */
+#include <assert.h>
 #include <errno.h>
 #include <sys/stat.h>
 
@@ -284,8 +285,10 @@ int manual_write(const char *folder, const struct cli_table *table)
         return cli_fail(folder, os_strerror(errno));
     int code = write_page(folder, table, NULL);
     for (size_t i = 0; i < table->count && code == CLI_OK; i++) {
+        const struct cli_command *c = table->commands[i];
+        assert(c != NULL);
         if (begins_page(table, i))
-            code = write_page(folder, table, table->commands[i]);
+            code = write_page(folder, table, c);
     }
     return code;
 }
