@@ -46,7 +46,7 @@ def test_packages_have_group_and_reason(root):
              if not line.startswith("#")]
     assert lines
     for line in lines:
-        assert re.fullmatch(r"[a-z0-9.+-]+ +(build|test|bench|fuzz|lint|aarch64) +# \S.*", line), line
+        assert re.fullmatch(r"[a-z0-9.+-]+ +(build|test|bench|fuzz|lint|aarch64|package) +# \S.*", line), line
     names = [line.split()[0] for line in lines]
     assert len(names) == len(set(names))
 
