@@ -132,20 +132,30 @@ static void scribble_on(uint64_t *state)
     b->data[*state % 4096] = (uint8_t)(*state >> 32);
 }
 
+/* Where SYSCALL goes to; 0: it cannot be told. */
+static uint64_t read_lstar(void)
+{
+    struct kvm_msrs *msrs = calloc(1, sizeof *msrs + sizeof msrs->entries[0]);
+    uint64_t value = 0;
+
+    must(msrs != NULL, "no memory");
+    msrs->nmsrs = 1;
+    msrs->entries[0].index = LSTAR;
+    if (ioctl(machine->vcpu, KVM_GET_MSRS, msrs) == 1)
+        value = msrs->entries[0].data;
+    free(msrs);
+    return value;
+}
+
 /* Whether the processor is where a fault of its own is next: the fetch at LSTAR, which is how
  * SYSCALL shows where KVM is software, or one that is on its way. What is injected there is nothing
  * new. */
 static bool has_own_fault(const struct kvm_vcpu_events *events)
 {
-    struct {
-        struct kvm_msrs head;
-        struct kvm_msr_entry entry;
-    } lstar = {.head = {.nmsrs = 1}, .entry = {.index = LSTAR}};
     struct kvm_regs regs;
 
     return events->exception.injected != 0 || events->exception.pending != 0 ||
-           ioctl(machine->vcpu, KVM_GET_REGS, &regs) != 0 ||
-           ioctl(machine->vcpu, KVM_GET_MSRS, &lstar) != 1 || regs.rip == lstar.entry.data;
+           ioctl(machine->vcpu, KVM_GET_REGS, &regs) != 0 || regs.rip == read_lstar();
 }
 
 static void inject(void)
