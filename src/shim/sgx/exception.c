@@ -14,6 +14,7 @@
 #define OPCODE_SYSCALL 0x050f
 #define OPCODE_CPUID 0xa20f
 #define OPCODE_SIZE 2
+#define FLAGS_OF_FAULT 0x10500u /* RF, DF, TF: those that Linux clears for a handler, too */
 
 /* EXITINFO (Intel SDM volume 3D, "EXITINFO"). */
 #define EXITINFO_VALID 0x80000000u
@@ -156,6 +157,7 @@ static void serve_fault(struct gprs *r, const struct fault *f)
     r->rsi = to.info;
     r->rdx = to.context;
     r->rax = 0;
+    r->rflags &= ~(uint64_t)FLAGS_OF_FAULT; /* a function wants DF clear (System V ABI, §3.2.1) */
 }
 
 /* Whether an address is in the exec layer's code, which alone has instructions to be served. */
@@ -182,10 +184,12 @@ void enclave_exception(void)
         f.error = exinfo()->error;
     }
     way_out = EXIT_RESUME;
-    uint16_t opcode = is_code(r->rip) ? *(const uint16_t *)(void *)r->rip : 0;
-    if (f.vector == VECTOR_INVALID_OPCODE && opcode == OPCODE_SYSCALL)
+    /* of other faults it need not be there to be read */
+    bool is_instruction = f.vector == VECTOR_INVALID_OPCODE && is_code(r->rip);
+    uint16_t opcode = is_instruction ? *(const uint16_t *)(void *)r->rip : 0;
+    if (opcode == OPCODE_SYSCALL)
         serve_call(r);
-    else if (f.vector == VECTOR_INVALID_OPCODE && opcode == OPCODE_CPUID)
+    else if (opcode == OPCODE_CPUID)
         serve_cpuid(r);
     else if (is_code(r->rip))
         serve_fault(r, &f);
