@@ -46,6 +46,8 @@
 #define FCW_START 0x37fu
 #define SOFTWARE_MAGIC 0x46505853u
 #define XSAVE_MAX 16384u
+#define STATE_X87 1u
+#define STATE_SSE 2u
 #define STATE_AVX 4u
 
 /* An SSA frame: XSAVE area, EXINFO, GPRSGX (SDM 3D, "State Saving Area"). */
@@ -76,6 +78,12 @@ static uint64_t loader_fs;
 static struct sgx_exit last_exit;
 static unsigned leaked;
 static bool leaves_at_interrupts, is_refused;
+static struct {
+    bool is_set;
+    uint64_t flags;
+    uint16_t fcw;
+    uint32_t mxcsr;
+} entry_state;
 /* What belongs to a frame and has no place in it: vector registers that the enclave's XFRM does not
  * have, and uses here all the same. */
 static uint8_t beyond_xfrm[SIM_FRAMES_MAX][XSAVE_MAX];
@@ -322,14 +330,29 @@ static void note_stack(const greg_t *g)
     next->urbp = (uint64_t)g[REG_RBP];
 }
 
-NO_PROTECTOR static struct after eenter(greg_t *g)
+/* As a loader for tests has its own registers. */
+NO_PROTECTOR static void set_entry_state(ucontext_t *context)
 {
+    uint32_t size;
+    uint8_t *area = xsave_of(context, &size);
+
+    context->uc_mcontext.gregs[REG_EFL] |= (greg_t)entry_state.flags;
+    set_word(area + XSAVE_BV_AT, word_at(area + XSAVE_BV_AT) | STATE_X87 | STATE_SSE);
+    memcpy(area, &entry_state.fcw, sizeof entry_state.fcw);
+    memcpy(area + XSAVE_MXCSR_AT, &entry_state.mxcsr, sizeof entry_state.mxcsr);
+}
+
+NO_PROTECTOR static struct after eenter(ucontext_t *context)
+{
+    greg_t *g = context->uc_mcontext.gregs;
     const struct sim_thread *t = &sim->thread;
     uint64_t base = (uint64_t)(uintptr_t)sim->base;
 
     if (t->cssa >= t->nssa)
         return refuse(g);
     note_stack(g);
+    if (entry_state.is_set)
+        set_entry_state(context);
     g[REG_RAX] = t->cssa;
     g[REG_RCX] = g[REG_RIP] + OPCODE_SIZE;
     g[REG_RIP] = (greg_t)(base + t->entry);
@@ -367,9 +390,9 @@ NO_PROTECTOR static struct after eresume(ucontext_t *context)
 
 static bool is_enclu(uint64_t rip)
 {
-    static const uint8_t opcode[OPCODE_SIZE] = {0x0f, 0x01, 0xd7};
+    const volatile uint8_t *at = (const volatile uint8_t *)(uintptr_t)rip;
 
-    return memcmp((const void *)(uintptr_t)rip, opcode, sizeof opcode) == 0;
+    return at[0] == 0x0f && at[1] == 0x01 && at[2] == 0xd7; /* one by one: there may be no more */
 }
 
 /* An instruction of ENCLU's in the enclave. */
@@ -422,7 +445,7 @@ NO_PROTECTOR static struct after serve(int number, ucontext_t *context, struct a
 
     if (rip == (uint64_t)(uintptr_t)sgx_sim_enclu || rip == (uint64_t)(uintptr_t)sgx_sim_aep) {
         if (may_be_enclu && (uint32_t)g[REG_RAX] == SGX_EENTER)
-            return eenter(g);
+            return eenter(context);
         if (may_be_enclu && (uint32_t)g[REG_RAX] == SGX_ERESUME)
             return eresume(context);
     }
@@ -529,6 +552,16 @@ void sgx_sim_leave_at_interrupts(struct sgx_processor *processor, bool leaves)
 {
     (void)processor;
     leaves_at_interrupts = leaves;
+}
+
+void sgx_sim_set_entry_state(struct sgx_processor *processor, uint64_t flags, uint16_t fcw,
+                             uint32_t mxcsr)
+{
+    (void)processor;
+    entry_state.is_set = true;
+    entry_state.flags = flags;
+    entry_state.fcw = fcw;
+    entry_state.mxcsr = mxcsr;
 }
 
 unsigned sgx_sim_leaked_registers(void)
