@@ -32,6 +32,7 @@
 #define SYSCALL_SIZE 2
 #define FLAG_CF_PF_AF_OF_SF 0x8d5u
 #define FLAG_ZF 0x40u
+#define FLAG_AC UINT64_C(0x40000)
 
 /* An XSAVE area in its standard form (SDM volume 1, §13.4), as signals have it. */
 #define XSAVE_LEGACY 512u
@@ -464,6 +465,8 @@ NO_PROTECTOR static void on_signal(int number, siginfo_t *info, void *context)
     struct after after = {.fs = read_fs(), .gs = read_gs(), .selector = selector};
 
     (void)info;
+    /* which the kernel leaves as whoever was interrupted had it */
+    __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() & ~FLAG_AC);
     selector = ALLOW;
     write_fs(loader_fs);
     int number_of_error = errno;
