@@ -41,6 +41,7 @@ const char enclave_help[] =
     "      trim,OFFSET,SIZE  remove,OFFSET,SIZE  restrict,OFFSET,SIZE    likewise by the "
     "processor\n"
     "      entry-flags entered with odd flags, and odd control words of x87 and SSE\n"
+    "      cpuid       CPUID with UD2 before it is trapped, as all are on hardware\n"
     "      registers   tell at the end what exits left in registers\n"
     "  --quote KIND  instead of each quote: flip,BIT; busy; empty; noise; other (the first one)\n";
 
@@ -63,6 +64,7 @@ enum kind {
     DENY,
     LAZY,
     ENTRY_FLAGS,
+    CPUID,
     REGISTERS,
     KIND_COUNT
 };
@@ -71,7 +73,7 @@ static const char *const names[KIND_COUNT] = {
     "again", "resume",     "resume-call", "early",      "block",
     "null",  "odd",        "high",        "inside",     "across",
     "sgx1",  "lying-sgx2", "dirty",       "interrupts", "interrupts-told",
-    "deny",  "lazy",       "entry-flags", "registers"};
+    "deny",  "lazy",       "entry-flags", "cpuid",      "registers"};
 
 static struct {
     bool is_planned;
@@ -200,6 +202,8 @@ void platform_enclave(struct sgx_processor *processor, struct block *block)
     }
     if (plan[ENTRY_FLAGS].is_planned)
         sgx_sim_set_entry_state(processor, ODD_FLAGS, ODD_FCW, ODD_MXCSR);
+    if (plan[CPUID].is_planned)
+        sgx_sim_trap_cpuid(processor);
     let_interrupts(false);
     if (plan[INTERRUPTS].is_planned || plan[INTERRUPTS_TOLD].is_planned)
         start_timer();
