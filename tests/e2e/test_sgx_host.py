@@ -260,7 +260,8 @@ def test_the_same_measurement(build, world, attested, kinds):
     seen = len(world.steward.audit())
     done = attested(*(word for kind in kinds for word in ("--enter", kind)))
     assert done.returncode == 0, done.stderr
-    assert [line["measurement"] for line in world.steward.audit()[seen:] if line["event"] == "issued"] == [measure(build)]
+    issued = [line["measurement"] for line in world.steward.audit()[seen:] if line["event"] == "issued"]
+    assert issued == [measure(build)]
 
 
 # Of a quote v3 (Intel SGX ECDSA QuoteGenReferenceAPI, appendix A): header 48 bytes, REPORT's body, size, signature
@@ -303,12 +304,14 @@ def test_resumed_while_it_attests(attested, nth):
 
 # the first call asks for whom a REPORT is to be; the second gives it, and wants a quote
 @pytest.mark.parametrize("lie, said", [
-    *((f"attest,1,{kind}", "evidence") for kind in ("errno,5", "errno,38", "long", "huge", "negative", "zero", "pointer")),
+    *((f"attest,1,{kind}", "evidence") for kind in ("errno,5", "errno,38", "long", "huge", "negative", "zero",
+                                                    "pointer")),
     ("attest,1,noise", "evidence"), ("attest,1,flip,0", "evidence"), ("attest,1,flip,300", "evidence"),
     *((f"attest,2,{kind}", "evidence") for kind in ("errno,16", "long", "huge", "negative", "zero", "noise")),
     ("attest,2,flip,0", "evidence"), ("attest,2,flip,9000", "evidence"), ("attest,all,errno,38", "evidence")])
 def test_lies_about_evidence(attested, lie, said):
-    """About the target a REPORT is for, which the quoting enclave finds out; about the quote, which keep or Steward do."""
+    """About the target a REPORT is for, which the quoting enclave finds out; about the quote, which keep or Steward
+    do."""
     done = attested("--lie", lie)
     assert (done.returncode, done.stdout) == (125, "") and said in done.stderr, done
 
