@@ -274,7 +274,7 @@ static void try_arguments(void)
         {"phase", syscall(KEEP_CALL_PHASE, 99)},
         {"read for ever", syscall(SYS_read, 99, at, UINT64_MAX)},
         {"write of nothing", syscall(SYS_write, 99, at, 0)},
-        {"a number far away", syscall(1l << 40)},
+        {"a number far away", syscall(1L << 40)},
     };
 
     for (size_t i = 0; i < COUNT_OF(tries); i++)
@@ -521,7 +521,7 @@ static void over_call(long number, uint64_t out[15], uint64_t *result)
 static void try_registers(void)
 {
     static const long numbers[] = {SYS_set_tid_address, SYS_sched_yield, 9999};
-    uint64_t out[15], result;
+    uint64_t out[15] = {0}, result = 0;
 
     for (size_t i = 0; i < COUNT_OF(numbers); i++) {
         over_call(numbers[i], out, &result);
