@@ -281,7 +281,7 @@ NO_PROTECTOR static struct after leave_asynchronously(ucontext_t *context, unsig
     for (int i = 0; i <= REG_RCX; i++)
         g[i] = 0;
     g[REG_RAX] = SGX_ERESUME;
-    g[REG_RBX] = (greg_t)((uint64_t)(uintptr_t)sim->base + sim->thread.tcs);
+    g[REG_RBX] = (greg_t)(uintptr_t)(sim->base + sim->thread.tcs);
     g[REG_RCX] = (greg_t)(uintptr_t)sgx_sim_aep;
     g[REG_RSP] = (greg_t)ursp;
     g[REG_RBP] = (greg_t)urbp;
@@ -356,7 +356,7 @@ NO_PROTECTOR static struct after eenter(ucontext_t *context)
         set_entry_state(context);
     g[REG_RAX] = t->cssa;
     g[REG_RCX] = g[REG_RIP] + OPCODE_SIZE;
-    g[REG_RIP] = (greg_t)(base + t->entry);
+    g[REG_RIP] = (greg_t)(uintptr_t)(sim->base + t->entry);
     return (struct after){.fs = base + t->fs_base, .gs = base + t->gs_base, .selector = BLOCK};
 }
 
@@ -418,7 +418,8 @@ NO_PROTECTOR static struct after in_enclave(ucontext_t *context, struct after no
     return now;
 }
 
-/* For tests: an enclave's CPUID, which goes through here, with an instruction before it that does not. */
+/* For tests: an enclave's CPUID, which goes through here, with an instruction before it that does
+ * not. */
 static void skip_to_cpuid(greg_t *g)
 {
     static const uint8_t opcodes[] = {0x0f, 0x0b, 0x0f, 0xa2};
@@ -544,7 +545,7 @@ bool sim_cpu_setup(struct sgx_sim *given, struct err *err)
     for (size_t i = 0; ok && i < COUNT_OF(signals); i++)
         ok = take_signal(signals[i]);
     ok = ok && prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, sgx_sim_restorer,
-                     sgx_sim_restorer_end - sgx_sim_restorer, &selector) == 0;
+                     (uintptr_t)sgx_sim_restorer_end - (uintptr_t)sgx_sim_restorer, &selector) == 0;
     return ok || err_set(err, ERR_IO, "cannot take the signals of an enclave", (uint64_t)errno);
 }
 

@@ -224,7 +224,8 @@ static int64_t protect_image(uint64_t address, uint64_t size, uint64_t prot)
     if (prot != 1)
         return -EINVAL;
     if (has_sgx2 && !limit(address, size))
-        proxy_panic("the processor has not taken the right to write from pages of the exec layer", 0);
+        proxy_panic("the processor has not taken the right to write from pages of the exec layer",
+                    0);
     return 0;
 }
 
