@@ -17,16 +17,29 @@ static void copy(void *to, const void *from, uint64_t size)
     __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
 }
 
-_Noreturn void proxy_panic(const char *why, uint64_t number)
+_Noreturn void proxy_end(const char *why, const struct fault *f, uint64_t address)
 {
     volatile struct panic *p = (void *)block()->data;
     unsigned i = 0;
 
+    /* all of it: the arguments of a call may be there */
+    p->vector = f->vector;
+    p->error = f->error;
+    p->rip = f->rip;
+    p->rsp = f->rsp;
+    p->address = address;
+    p->is_ring0 = 0;
     for (; why[i] != '\0' && i < sizeof p->text - 1; i++)
         p->text[i] = why[i];
     p->text[i] = '\0';
-    p->error = number;
     shim_end();
+}
+
+_Noreturn void proxy_panic(const char *why, uint64_t number)
+{
+    const struct fault none = {.error = number};
+
+    proxy_end(why, &none, 0);
 }
 
 static bool add_piece(struct transfer *t, unsigned i, uint64_t address, uint64_t size, bool goes,

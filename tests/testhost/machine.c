@@ -45,6 +45,7 @@ static struct {
 static uint8_t key[32]; /* of the secrets page, when the machine starts */
 
 static const struct machine *machine;
+static struct block *scribbled;
 static pthread_t runner; /* the thread that runs the machine */
 static atomic_uint has_begun;
 static bool has_injected;
@@ -123,7 +124,7 @@ static void pause_a_little(void)
 /* Puts anything where the host's answers stand, as fast as it can. */
 static void scribble_on(uint64_t *state)
 {
-    volatile struct block *b = machine_block(machine);
+    volatile struct block *b = scribbled;
 
     *state ^= *state << 13;
     *state ^= *state >> 7;
@@ -281,11 +282,29 @@ void platform_prepare(const struct machine *given)
         given->memory[plan.pokes[i].pa] = plan.pokes[i].value;
     }
     memcpy(key, given->memory + SECRETS_PA + 0x20, sizeof key);
+    scribbled = machine_block(given);
     if (plan.disturbance == QUIET)
         return;
     const struct sigaction action = {.sa_handler = nothing};
     must(sigaction(SIGUSR1, &action, NULL) == 0 &&
              pthread_create(&thread, NULL, disturb, NULL) == 0,
+         "no thread");
+}
+
+void machine_scribble(struct block *block)
+{
+    sigset_t all, before;
+    pthread_t thread;
+
+    scribbled = block;
+    must(plan.disturbance == QUIET || plan.disturbance == SCRIBBLE,
+         "--disturb: only scribble, in an enclave");
+    if (plan.disturbance == QUIET)
+        return;
+    (void)sigfillset(&all); /* the enclave's signals are for the thread that runs it */
+    must(pthread_sigmask(SIG_BLOCK, &all, &before) == 0 &&
+             pthread_create(&thread, NULL, disturb, NULL) == 0 &&
+             pthread_sigmask(SIG_SETMASK, &before, NULL) == 0,
          "no thread");
 }
 
