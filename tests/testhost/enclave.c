@@ -36,7 +36,8 @@ const char enclave_help[] =
     "      sgx1        pages do not come and go       lying-sgx2  likewise, and it says they do\n"
     "      dirty       the heap is full of something before the start\n"
     "      interrupts  come all the time      interrupts-told  and one is told as an exception\n"
-    "      deny        what is asked about pages is refused     lazy  it is said to be done\n"
+    "      deny        what is asked about pages is refused, from the Nth request on; lazy  it is\n"
+    "                  said to be done; only-remove  but for trimming and rights, with either\n"
     "      away,OFFSET,SIZE    pages are not there any more, as a kernel can have it;\n"
     "      trim,OFFSET,SIZE  remove,OFFSET,SIZE  restrict,OFFSET,SIZE    likewise by the "
     "processor\n"
@@ -63,6 +64,7 @@ enum kind {
     INTERRUPTS_TOLD,
     DENY,
     LAZY,
+    ONLY_REMOVE,
     ENTRY_FLAGS,
     CPUID,
     REGISTERS,
@@ -70,10 +72,10 @@ enum kind {
 };
 
 static const char *const names[KIND_COUNT] = {
-    "again", "resume",     "resume-call", "early",      "block",
-    "null",  "odd",        "high",        "inside",     "across",
-    "sgx1",  "lying-sgx2", "dirty",       "interrupts", "interrupts-told",
-    "deny",  "lazy",       "entry-flags", "cpuid",      "registers"};
+    "again",       "resume",     "resume-call",     "early",  "block", "null",
+    "odd",         "high",       "inside",          "across", "sgx1",  "lying-sgx2",
+    "dirty",       "interrupts", "interrupts-told", "deny",   "lazy",  "only-remove",
+    "entry-flags", "cpuid",      "registers"};
 
 static struct {
     bool is_planned;
@@ -152,18 +154,36 @@ static bool is_time(enum kind kind)
 
 /* ---- before the start ---- */
 
-static int deny(struct sgx_processor *p, uint64_t offset, uint64_t size)
+/* The processor's own. */
+static struct sgx_processor honest;
+
+/* Whether a request about pages is not granted. */
+static bool is_denied(void)
 {
-    (void)p;
-    (void)offset;
-    (void)size;
+    enum kind kind = plan[LAZY].is_planned ? LAZY : DENY;
+
+    plan[kind].count++;
+    return plan[kind].nth != 0 ? plan[kind].count >= plan[kind].nth : has_begun;
+}
+
+static int denied(void)
+{
     return plan[LAZY].is_planned ? 0 : EPERM;
 }
 
 static int deny_rights(struct sgx_processor *p, uint64_t offset, uint64_t size, uint64_t rights)
 {
-    (void)rights;
-    return deny(p, offset, size);
+    return is_denied() ? denied() : honest.restrict_rights(p, offset, size, rights);
+}
+
+static int deny_trim(struct sgx_processor *p, uint64_t offset, uint64_t size)
+{
+    return !plan[ONLY_REMOVE].is_planned && is_denied() ? denied() : honest.trim(p, offset, size);
+}
+
+static int deny_remove(struct sgx_processor *p, uint64_t offset, uint64_t size)
+{
+    return is_denied() ? denied() : honest.remove(p, offset, size);
 }
 
 static void start_timer(void)
@@ -197,8 +217,11 @@ void platform_enclave(struct sgx_processor *processor, struct block *block)
     if (plan[DIRTY].is_planned) /* what is not measured may be anything */
         memset((void *)(uintptr_t)(processor->base + HEAP_AT), 0xa5, HEAP_SIZE);
     if (plan[DENY].is_planned || plan[LAZY].is_planned) {
-        processor->trim = processor->remove = deny;
-        processor->restrict_rights = deny_rights;
+        honest = *processor;
+        processor->trim = deny_trim;
+        processor->remove = deny_remove;
+        if (!plan[ONLY_REMOVE].is_planned)
+            processor->restrict_rights = deny_rights;
     }
     if (plan[ENTRY_FLAGS].is_planned)
         sgx_sim_set_entry_state(processor, ODD_FLAGS, ODD_FCW, ODD_MXCSR);
