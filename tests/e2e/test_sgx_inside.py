@@ -128,6 +128,12 @@ def test_vectors_are_kept(inside, kinds):
 
 
 @pytest.mark.parametrize("kinds", CIRCUMSTANCES.values(), ids=CIRCUMSTANCES)
+def test_it_begins_as_a_program_does(inside, outside, kinds):
+    """Control words of x87 and SSE, direction and alignment: whatever the loader's are."""
+    assert out(inside("state", kinds=kinds)) == out(outside("state")) == "37f 1f80 0\n"
+
+
+@pytest.mark.parametrize("kinds", CIRCUMSTANCES.values(), ids=CIRCUMSTANCES)
 def test_registers_are_kept(inside, kinds):
     """Over calls, as Linux keeps them: RCX is where it goes on, R11 the flags, of which none is another."""
     lines = out(inside("registers", kinds=kinds)).splitlines()
