@@ -427,7 +427,7 @@ class Demo:
             "who is that server?": [broch, "inspect", "--steward-ca", self.steward / "simulation-root.pem",
                                     "--registry-ca", self.registry / "root.pem", f"localhost:{self.chat_port}"],
             "the server's package": [broch, "tree", "info", "--ca-bundle", registry, self.slugs["chat-server"]],
-            "come without a certificate": ["openssl", "s_client", "-tls1_3", "-CAfile",
+            "come without a certificate": ["openssl", "s_client", "-tls1_3", "-ign_eof", "-CAfile",
                                            self.steward / "simulation-root.pem", "-connect", f"localhost:{self.chat_port}"],
             "whom the server turned away": ["grep", "warn", self.stage.log / "server.err"],
             "what the Steward believes": [broch, "steward", "policy", "explain", "--config", self.steward / "steward.toml"],
