@@ -498,7 +498,10 @@ def main():
     if args.stop is not None:
         sys.exit(demo_stage.stop_kept(args.stop))
     out = sys.stderr if args.json else sys.stdout
-    stage = Stage(out, args.keep)
+    try:
+        stage = Stage(out, args.keep)
+    except OSError as e:
+        sys.exit(f"demo: no temporary folder: {e}")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stage.interrupt)
     demo, failed, is_kept = Demo(stage, args.build.resolve()), None, False
@@ -526,4 +529,8 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BrokenPipeError:  # whoever read has gone; all is stopped
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

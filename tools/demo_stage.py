@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -169,13 +170,19 @@ class Stage:
     def port(self):
         """A port that nobody has, and nobody else gets by asking for one while this process runs: it is bound, without
         listening; a server may still listen there, as it may where an earlier one has just ended."""
-        sock = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+        try:
+            sock, every = socket.socket(socket.AF_INET6), "::"
+        except OSError:  # this machine has no IPv6
+            sock, every = socket.socket(), ""
         first = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-        top = min(first, 32768)  # below those that connections get
-        while True:
-            with contextlib.suppress(OSError):
-                sock.bind(("::", top // 2 + int.from_bytes(os.urandom(4), "big") % (top // 2)))
+        top = max(min(first, 32768), 2048)  # below those that connections get
+        for tries_left in reversed(range(1000)):
+            try:
+                sock.bind((every, random.randrange(top // 2, top)))
                 break
+            except OSError:
+                if tries_left == 0:
+                    raise
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.ports.append(sock)
         return sock.getsockname()[1]
