@@ -495,6 +495,10 @@ def perform(stage, demo):
 
 
 def main():
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            sys.exit("demo: its output is closed")
+        stream.reconfigure(errors="replace")  # where nothing but ASCII can be shown, too
     args = parse(sys.argv[1:])
     if args.stop is not None:
         sys.exit(demo_stage.stop_kept(args.stop))
@@ -535,3 +539,6 @@ if __name__ == "__main__":
     except BrokenPipeError:  # whoever read has gone; all is stopped
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as e:  # nothing can be written, as on a full disk; all is stopped
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(f"demo: {e}")

@@ -351,8 +351,10 @@ def until(process, begin, stream=None):
 
 
 def test_two_at_the_same_time(build, place, tmp_path_factory):
-    """One with, one without virtual machines; each with everything that it says to people. Nothing is left."""
+    """One with, one without virtual machines and a terminal for more than ASCII; each with everything that it says to
+    people. Nothing is left."""
     other = Place(build, tmp_path_factory.mktemp("other"), NO_KVM)
+    other.env["PYTHONIOENCODING"] = "ascii"
     running = [place.start(), other.start()]
     for process, where in zip(running, (place, other)):
         out, err = process.communicate(timeout=110)
@@ -409,6 +411,15 @@ def test_killed(place):
     place.nothing_is_left()
     with place.start("--stop") as process:
         assert process.communicate(timeout=60)[0] == "no demonstration is running that was kept\n"
+
+
+@pytest.mark.parametrize("to, said", [("/dev/full", "demo: [Errno 28] No space left on device\n"),
+                                      ("&-", "demo: its output is closed\n")])
+def test_an_output_that_is_none(place, to, said):
+    done = subprocess.run(["sh", "-c", f'exec "$@" >{to}', "sh", sys.executable, "-B", ROOT / "tools/demo.py", "--build",
+                           place.build], env=place.env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, said)
+    place.nothing_is_left()
 
 
 def test_a_program_that_is_missing(place, tmp_path):
