@@ -1,13 +1,12 @@
 """Every command of the documentation is in a block that tests/e2e/test_docs.py runs, or that says why it does not."""
 import pathlib
 import re
-import sys
 
 import pytest
 
+from e2e import docs_page
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/e2e"))
-import docs_page  # noqa: E402, pylint: disable=wrong-import-position
 
 # Written by `broch help --markdown`: its blocks are how commands are called, with words in place of what a reader has.
 GENERATED = ROOT / "docs/command-line.md"
