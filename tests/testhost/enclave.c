@@ -305,6 +305,17 @@ static enum sgx_leaf leaf_to_take(enum sgx_leaf leaf)
     return leaf;
 }
 
+/* Memory of an enclave's goes to its host in aligned words and no parts of them: behind the end of
+ * a piece is zero, not what was there. */
+static uint64_t count_parts(const struct block *block, uint64_t end)
+{
+    uint64_t count = 0;
+
+    for (; end % 8 != 0 && end < BLOCK_DATA_SIZE; end++)
+        count += block->data[end] != 0;
+    return count;
+}
+
 /* What a call in the block says beside what it has to: registers and memory of no meaning. */
 static uint64_t count_leaks(const struct block *block)
 {
@@ -315,6 +326,8 @@ static uint64_t count_leaks(const struct block *block)
         enum call_arg_kind kind = call != NULL ? call->args[i].kind : CALL_ARG_NONE;
         uint64_t at = block->args[i];
         count += kind == CALL_ARG_NONE && at != 0;
+        if (kind == CALL_ARG_IN && at <= BLOCK_DATA_SIZE)
+            count += count_parts(block, at + block->args[call->args[i].value]);
         if (kind != CALL_ARG_TAKE || call->args[i].value <= 4 ||
             at > BLOCK_DATA_SIZE - SGX_PAGE_SIZE)
             continue;
