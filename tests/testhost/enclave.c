@@ -47,7 +47,7 @@ const char enclave_help[] =
     "      trim,OFFSET,SIZE  remove,OFFSET,SIZE  restrict,OFFSET,SIZE    likewise by the "
     "processor\n"
     "      entry-flags entered with odd flags, and odd control words of x87 and SSE\n"
-    "      cpuid       CPUID with UD2 before it is trapped, as all are on hardware\n"
+    "      cpuid       CPUID and RDTSC with UD2 before them are trapped, as all are on hardware\n"
     "      registers   tell at the end what exits left in registers, and in the block beside "
     "calls\n"
     "  --quote KIND  instead of each quote: flip,BIT; busy; empty; noise; other (the first one)\n";
