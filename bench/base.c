@@ -49,28 +49,24 @@ static void decode_hex(void *context)
     assert(ok && size == w->plain.size);
 }
 
-static int bench_text_forms(void)
+static void bench_text_forms(void)
 {
     uint8_t *plain = malloc(PLAIN_SIZE);
     struct text_work w = {.plain = bytes_from(plain, PLAIN_SIZE),
                           .text = malloc(hex_size(PLAIN_SIZE)),
                           .back = malloc(PLAIN_SIZE)};
-    int met = 1;
 
     assert(plain != NULL && w.text != NULL && w.back != NULL);
     uint32_t x = 1;
     for (size_t i = 0; i < PLAIN_SIZE; i++)
         plain[i] = (uint8_t)((x = x * 1664525 + 1013904223) >> 24);
-    met &= bench_print_rate("base64 encode", PLAIN_SIZE, bench_median_ns(encode_base64, &w, RUNS),
-                            500);
-    met &= bench_print_rate("base64 decode", PLAIN_SIZE, bench_median_ns(decode_base64, &w, RUNS),
-                            500);
-    met &= bench_print_rate("hex encode", PLAIN_SIZE, bench_median_ns(encode_hex, &w, RUNS), 500);
-    met &= bench_print_rate("hex decode", PLAIN_SIZE, bench_median_ns(decode_hex, &w, RUNS), 500);
+    bench_print_rate("base64 encode", PLAIN_SIZE, bench_median_ns(encode_base64, &w, RUNS), 500);
+    bench_print_rate("base64 decode", PLAIN_SIZE, bench_median_ns(decode_base64, &w, RUNS), 500);
+    bench_print_rate("hex encode", PLAIN_SIZE, bench_median_ns(encode_hex, &w, RUNS), 500);
+    bench_print_rate("hex decode", PLAIN_SIZE, bench_median_ns(decode_hex, &w, RUNS), 500);
     free(plain);
     free(w.text);
     free(w.back);
-    return met;
 }
 
 struct toml_work {
@@ -113,7 +109,7 @@ static void write_keys(struct writer *w)
         writer_format(w, "key_%08x = %u\n", i * 2654435761u, i);
 }
 
-static int bench_toml(const char *name, void (*write)(struct writer *))
+static void bench_toml(const char *name, void (*write)(struct writer *))
 {
     struct arena a;
     struct toml_work work;
@@ -126,19 +122,16 @@ static int bench_toml(const char *name, void (*write)(struct writer *))
     bool ok = writer_done(&w, &work.text, &err);
     assert(ok);
     (void)snprintf(line, sizeof line, "toml, %s", name);
-    int met =
-        bench_print_rate(line, work.text.size, bench_median_ns(parse_toml, &work, TOML_RUNS), 50);
+    bench_print_rate(line, work.text.size, bench_median_ns(parse_toml, &work, TOML_RUNS), 50);
     (void)snprintf(line, sizeof line, "toml memory, %s", name);
-    met &= bench_print_at_most(line, (double)work.memory / (double)work.text.size, "x file", 10);
+    bench_print_at_most(line, (double)work.memory / (double)work.text.size, "x file", 10);
     arena_done(&a);
-    return met;
 }
 
 int main(void)
 {
-    int met = bench_text_forms();
-
-    met &= bench_toml("services", write_services);
-    met &= bench_toml("one large table", write_keys);
-    return met ? 0 : 1;
+    bench_text_forms();
+    bench_toml("services", write_services);
+    bench_toml("one large table", write_keys);
+    return 0;
 }

@@ -13,9 +13,12 @@ uint64_t bench_median_ns(void (*work)(void *context), void *context, unsigned ru
 double bench_median_ratio(void (*work)(void *context), void *context, void (*peer)(void *context),
                           void *peer_context, unsigned runs);
 
-/* Prints one line: the name, MB/s (10^6 bytes), and the ratio to the target. Returns whether the
- * target is met. */
-int bench_print_rate(const char *name, size_t bytes, uint64_t ns, double target_mb_per_s);
+/* Prints one line: the name, MB/s (10^6 bytes), the ratio to the target, and whether it is met.
+ * What is printed goes to the table of ./run bench, too. */
+void bench_print_rate(const char *name, size_t bytes, uint64_t ns, double target_mb_per_s);
 
 /* Prints one line: the name, the value with its unit, and whether it is at most the target. */
-int bench_print_at_most(const char *name, double value, const char *unit, double target);
+void bench_print_at_most(const char *name, double value, const char *unit, double target);
+
+/* Prints one line: the name, a ratio to a peer, and whether it is at most the target. */
+void bench_print_ratio(const char *name, double ratio, const char *peer, double target);

@@ -206,18 +206,17 @@ static void finish(struct verification *v)
     collateral_free(v->collateral);
 }
 
-static int bench_ratios(const char *name, struct verification *v, struct signature_checks *all,
-                        struct signature_checks *each_time)
+static void bench_ratios(const char *name, struct verification *v, struct signature_checks *all,
+                         struct signature_checks *each_time)
 {
     char line[64];
 
     (void)snprintf(line, sizeof line, "%s, cold chain", name);
-    int met = bench_print_at_most(line, bench_median_ratio(verify_cold, v, check_all, all, RUNS),
-                                  "x", 1.15);
+    bench_print_ratio(line, bench_median_ratio(verify_cold, v, check_all, all, RUNS),
+                      "signatures alone", 1.15);
     (void)snprintf(line, sizeof line, "%s, cached chain", name);
-    met &= bench_print_at_most(line, bench_median_ratio(verify_warm, v, check_all, each_time, RUNS),
-                               "x", 1.15);
-    return met;
+    bench_print_ratio(line, bench_median_ratio(verify_warm, v, check_all, each_time, RUNS),
+                      "signatures alone", 1.15);
 }
 
 /* ---- SNP ---- */
@@ -264,7 +263,7 @@ static void add_report_signature(struct signature_checks *checks, EVP_PKEY *key,
                   P384_SIZE);
 }
 
-static int bench_snp(void)
+static void bench_snp(void)
 {
     static const uint8_t chip_id[SNP_CHIP_ID_SIZE] = {0xc4};
     static const struct snp_tcb tcb = {.bootloader = 10, .snp = 27, .microcode = 88};
@@ -297,12 +296,11 @@ static int bench_snp(void)
     add_list(&all, done(&list), ark);
     add_report_signature(&all, key, report);
     add_report_signature(&each_time, key, report);
-    int met = bench_ratios("snp", &v, &all, &each_time);
+    bench_ratios("snp", &v, &all, &each_time);
     uint64_t ns = bench_median_ns(parse_report, &v.input.evidence, RUNS) / PARSES;
-    met &= bench_print_at_most("snp, parsing alone", (double)ns / 1000, "us", 2);
+    bench_print_at_most("snp, parsing alone", (double)ns / 1000, "us", 2);
     finish(&v);
     simulated_snp_free(roots);
-    return met;
 }
 
 /* ---- SGX ---- */
@@ -345,7 +343,7 @@ static void add_quote(struct signature_checks *checks, struct bytes quote, X509 
                   P256_SIZE);
 }
 
-static int bench_sgx(void)
+static void bench_sgx(void)
 {
     static const struct simulated_platform platform = {
         .ppid = {7}, .fmspc = {0, 0x60, 0x6a}, .svns = {14, 14, 3, 3, 255, 255}, .pce_svn = 13};
@@ -389,20 +387,19 @@ static int bench_sgx(void)
     add_description(&all, done(&identity), "enclaveIdentity", signer);
     add_quote(&all, done(&quote), pck);
     add_quote(&each_time, done(&quote), pck);
-    int met = bench_ratios("sgx", &v, &all, &each_time);
+    bench_ratios("sgx", &v, &all, &each_time);
     uint64_t ns = bench_median_ns(parse_quote, &v.input.evidence, RUNS) / PARSES;
-    met &= bench_print_at_most("sgx, parsing alone", (double)ns / 1000, "us", 2);
+    bench_print_at_most("sgx, parsing alone", (double)ns / 1000, "us", 2);
     finish(&v);
     simulated_quoting_free(quoting);
     simulated_sgx_free(roots);
-    return met;
 }
 
 int main(void)
 {
     arena_init(&arena, arena_heap, SIZE_MAX);
-    int met = bench_snp();
-    met &= bench_sgx();
+    bench_snp();
+    bench_sgx();
     arena_done(&arena);
-    return met ? 0 : 1;
+    return 0;
 }

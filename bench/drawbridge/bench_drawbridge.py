@@ -20,7 +20,16 @@ import sys
 import tempfile
 import time
 
-RUNS, SECONDS, BIG, HUGE, TAGS = 5, 2, 100 << 20, 1 << 30, 10000
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+import parts  # noqa: E402 (its folder is no package)
+
+SECONDS, BIG, HUGE, TAGS = 2, 100 << 20, 1 << 30, 10000
+
+SMALL_MIN = 0.7
+LARGE_MIN = 0.8
+DIGEST_MIN = 0.9
+PUBLISH_S_MAX = 3
 NGINX = """worker_processes 2; daemon off; pid {folder}/pid; error_log {folder}/log;
 events {{ worker_connections 1024; }}
 http {{ access_log off; sendfile on; open_file_cache max=20000; keepalive_requests 100000000;
@@ -29,6 +38,10 @@ http {{ access_log off; sendfile on; open_file_cache max=20000; keepalive_reques
   server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/key.pem;
     ssl_protocols TLSv1.3; root {folder}/root; }} }}
 """
+
+
+class Failure(Exception):
+    """A server did not do what it must."""
 
 
 def run(*words, **options):
@@ -70,7 +83,6 @@ class Registry:
         return seconds(self.programs / "broch", "package", "publish", f"{self.host}/alice/app:{tag}", folder,
                        env=self.env)
 
-
     def put_tags(self, ca):
         """Puts many tags, 0.0.0 to TAGS-1.0.0, each of one small file; what is served of one."""
         def digests(content):
@@ -84,7 +96,7 @@ class Registry:
             answer = connection.getresponse()
             answer.read()
             if answer.status != 201:
-                sys.exit(f"drawbridge bench: PUT {path} is answered by {answer.status}")
+                raise Failure(f"PUT {path} is answered by {answer.status}")
 
         def put_some(first):
             connection = http.client.HTTPSConnection(self.host, context=ssl.create_default_context(cafile=str(ca)))
@@ -101,7 +113,7 @@ class Registry:
 def requests_per_second(url, *words):
     out = run("wrk", "-t1", "-c16", f"-d{SECONDS}", *words, url)
     if "Non-2xx" in out:
-        sys.exit(f"drawbridge bench: {url} is not answered by 200")
+        raise Failure(f"{url} is not answered by 200")
     return float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
 
 
@@ -109,11 +121,11 @@ def bytes_per_second(ca, url):
     return float(run("curl", "-sf", "--cacert", ca, "-o", "/dev/null", "-w", "%{speed_download}", url))
 
 
-def ratios(measure, ours, peer):
-    """Ours, the peer's, and their ratio: medians of runs in turn."""
+def in_turn(measure, ours, peer, runs):
+    """The ratio of ours to the peer's, ours, the peer's: medians of runs in turn."""
     measure(ours), measure(peer)
-    pairs = [(measure(ours), measure(peer)) for _ in range(RUNS)]
-    return *(statistics.median(column) for column in zip(*pairs)), statistics.median(a / b for a, b in pairs)
+    pairs = [(measure(ours), measure(peer)) for _ in range(runs)]
+    return statistics.median(a / b for a, b in pairs), *(statistics.median(column) for column in zip(*pairs))
 
 
 def any_of_many(folder, prefix):
@@ -140,55 +152,82 @@ def make_files(folder):
             file.write(block)
 
 
-def main():
-    build = pathlib.Path(sys.argv[1]).resolve()
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
+class Servers:
+    """A Drawbridge with a package published, and nginx with its files."""
+
+    def __init__(self, build, folder):
+        self.folder, self.ca = folder, folder / "server.pem"
         os.chmod(folder, 0o755)  # nginx's workers are somebody else
         make_files(folder)
-        registry = Registry(build, folder)
-        port = registry.process.pid % 10000 + 20000
+        self.registry = Registry(build, folder)
+        port = self.registry.process.pid % 10000 + 20000
         (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port))
-        nginx = subprocess.Popen(["/usr/sbin/nginx", "-c", folder / "nginx.conf", "-p", folder],
-                                 stderr=subprocess.DEVNULL)
-        try:
-            registry.publish("0.1.0", folder / "package")
-            many = statistics.median(registry.publish(f"1.0.{i}", folder / "many") for i in range(3))
-            os.link(folder / "package/big", folder / "root/big")
-            tag = run("curl", "-sf", "--cacert", folder / "server.pem", registry.url + "/0.1.0")
-            (folder / "root/tag").write_text(tag)
-            peer = f"https://localhost:{port}"
-            small = ratios(requests_per_second, registry.url + "/0.1.0", peer + "/tag")
-            content = registry.put_tags(folder / "server.pem")
-            (folder / "root/many").mkdir()
-            for i in range(TAGS):
-                (folder / f"root/many/{i}.0.0").write_bytes(content)
-            ours, theirs = any_of_many(folder, "/api/v0.1.0/alice/many/_tag/"), any_of_many(folder, "/many/")
-            any_one = ratios(lambda words: requests_per_second(*words), (f"https://{registry.host}/", *ours),
-                             (peer + "/", *theirs))
-            large = ratios(lambda url: bytes_per_second(folder / "server.pem", url), registry.url + "/0.1.0/tree/big",
-                           peer + "/big")
-            digests = []
-            for _ in range(3):
-                ours = seconds(registry.programs / "broch", "tree", "digest", folder / "huge")
-                openssl = sum(seconds("openssl", "dgst", algorithm, folder / "huge/file")
-                              for algorithm in ("-sha256", "-sha384"))
-                digests.append((openssl / ours, ours, openssl))
-            digest = statistics.median(digests)
-        finally:
-            for process in (registry.process, nginx):
-                process.send_signal(signal.SIGTERM)
-                process.wait(30)
-    print(f"reads of a tag, a second           {small[0]:8.0f}   nginx {small[1]:.0f}")
-    print(f"of nginx's                         {small[2]:8.2f}   target: at least 0.70")
-    print(f"of one of {TAGS:,} tags, a second    {any_one[0]:8.0f}   nginx {any_one[1]:.0f}")
-    print(f"of nginx's                         {any_one[2]:8.2f}   target: at least 0.70")
-    print(f"read of 100 MiB, MB/s              {large[0] / 1e6:8.0f}   nginx {large[1] / 1e6:.0f}")
-    print(f"of nginx's                         {large[2]:8.2f}   target: at least 0.80")
-    print(f"publish of 1,000 small files, s    {many:8.2f}   target: at most 3")
-    print(f"tree digest of 1 GiB, s            {digest[1]:8.2f}   openssl dgst {digest[2]:.2f}")
-    print(f"of its speed                       {digest[0]:8.2f}   target: at least 0.90")
-    sys.exit(not (small[2] >= 0.7 and any_one[2] >= 0.7 and large[2] >= 0.8 and many <= 3 and digest[0] >= 0.9))
+        self.nginx = subprocess.Popen(["/usr/sbin/nginx", "-c", folder / "nginx.conf", "-p", folder],
+                                      stderr=subprocess.DEVNULL)
+        self.url, self.peer = self.registry.url, f"https://localhost:{port}"
+
+    def stop(self):
+        for process in (self.registry.process, self.nginx):
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+    def publish(self):
+        self.registry.publish("0.1.0", self.folder / "package")
+        os.link(self.folder / "package/big", self.folder / "root/big")
+        tag = run("curl", "-sf", "--cacert", self.ca, self.url + "/0.1.0")
+        (self.folder / "root/tag").write_text(tag)
+
+    def publish_tags(self):
+        """Many tags, at either; wrk's words and address to read them."""
+        content = self.registry.put_tags(self.ca)
+        (self.folder / "root/many").mkdir()
+        for i in range(TAGS):
+            (self.folder / f"root/many/{i}.0.0").write_bytes(content)
+        return ((f"https://{self.registry.host}/", *any_of_many(self.folder, "/api/v0.1.0/alice/many/_tag/")),
+                (self.peer + "/", *any_of_many(self.folder, "/many/")))
 
 
-main()
+def figures(servers, report, runs):
+    folder, registry = servers.folder, servers.registry
+    servers.publish()
+    reads = {}
+
+    def read(what, unit, at_least, measure, ours, peer):
+        ratio, rate, nginx = in_turn(measure, ours, peer, runs)
+        report.peer(what, ratio, "nginx", rate, nginx, unit, at_least=at_least)
+        reads[f"{what}, {unit}"] = {"drawbridge": rate, "nginx": nginx, "ratio": ratio}
+    many = statistics.median(registry.publish(f"1.0.{i}", folder / "many") for i in range(3))
+    read("a tag", "/s", SMALL_MIN, requests_per_second, servers.url + "/0.1.0", servers.peer + "/tag")
+    ours, peer = servers.publish_tags()
+    read(f"one of {TAGS:,} tags", "/s", SMALL_MIN, lambda words: requests_per_second(*words), ours, peer)
+    read("100 MiB", "MB/s", LARGE_MIN, lambda url: bytes_per_second(servers.ca, url) / 1e6,
+         servers.url + "/0.1.0/tree/big", servers.peer + "/big")
+    report.keep("drawbridge", reads)
+    report.target("publish of 1,000 small files", many, "s", at_most=PUBLISH_S_MAX)
+    digests = []
+    for _ in range(3):
+        ours = seconds(registry.programs / "broch", "tree", "digest", folder / "huge")
+        openssl = sum(seconds("openssl", "dgst", algorithm, folder / "huge/file")
+                      for algorithm in ("-sha256", "-sha384"))
+        digests.append((openssl / ours, ours, openssl))
+    ratio, ours, openssl = (statistics.median(column) for column in zip(*digests))
+    report.peer("tree digest of 1 GiB", ratio, "openssl dgst", ours, openssl, "s", at_least=DIGEST_MIN)
+
+
+def main():
+    options = parts.read_options(__doc__, {}, quick="three runs")
+    report = parts.Report(options.json)
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            servers = Servers(options.build, pathlib.Path(name))
+            try:
+                figures(servers, report, 3 if options.quick else options.runs)
+            finally:
+                servers.stop()
+    except (Failure, OSError, subprocess.SubprocessError) as failure:
+        report.wrong("bench_drawbridge", failure)
+    return parts.finish(options, report)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,8 +3,8 @@
 
 A download and an echo over one connection with TLS_AES_128_GCM_SHA256; handshakes with certificates on both sides,
 the keep's and the client's from a Steward; a deploy of 1 MiB by testhost, with evidence of a simulated platform,
-and one on the simulated backend snp; start, size and memory. All clients are tls_load. Peers are measured in turn and medians are compared. Ends with 1
-if a target was missed.
+and of a hello world on the simulated backends snp and sgx; start, size and memory. All clients are tls_load. Peers
+are measured in turn and medians are compared.
 
 What it builds goes to BUILD/bench/net.
 """
@@ -20,15 +20,15 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-sys.path[:0] = [str(ROOT / other) for other in ("bench", "bench/wasm", "bench/wasi", "bench/kvm", "tests/e2e")]
+sys.path[:0] = [str(ROOT / other) for other in ("bench", "bench/wasm", "bench/wasi", "tests/e2e")]
 
-import bench_wasm  # noqa: E402 (these folders are no packages)
+import backend  # noqa: E402 (these folders are no packages)
+import bench_wasm  # noqa: E402
 import parts  # noqa: E402
 import programs  # noqa: E402
 import steward_host  # noqa: E402
 import world  # noqa: E402
 from bench_wasi import WASI, one_processor  # noqa: E402
-from bench_kvm import kind_of_kvm  # noqa: E402
 from bench_wasm import CLANG, FLAGS, Failure, build_if_older  # noqa: E402
 
 SIZE = 256 << 20
@@ -41,6 +41,7 @@ ECHO_MIN = 0.45
 HANDSHAKES_MIN = 0.8
 DEPLOY_MS_MAX = 150
 SNP_MS_MAX = {"hardware": 250, "software": 1000}
+SGX_MS_MAX = 250
 START_MS_MAX = 20
 IMAGE_MIB_MAX = 8
 
@@ -204,9 +205,7 @@ def in_turn(bench, measures):
 
 def say_load(report, figures, peer, count, unit, scale):
     keep_load, peer_load = figures["keep"].load / count * scale, figures[peer].load / count * scale
-    report.figures[f"processor, {unit}"] = {"keep": keep_load, peer: peer_load}
-    report.say(f"{'  processor of the server alone':<52} {keep_load / peer_load:9.3f} x {peer}'s  "
-               f"({keep_load:.3f} and {peer_load:.3f} {unit})")
+    report.peer("  processor of the server alone", keep_load / peer_load, peer, keep_load, peer_load, unit)
 
 
 def stream_figures(bench, report, around):
@@ -226,14 +225,15 @@ def stream_figures(bench, report, around):
             "keep": (echo, lambda port: bench.measure("echo", port, bench.size // 2))})
     (bench.folder / "file").unlink()
     rates = {name: bench.size / 1e6 / figure.wall for name, figure in downloads.items()}
-    report.target(f"download: {rates['keep']:.0f} MB/s, s_server -WWW {rates['s_server']:.0f}",
-                  rates["keep"] / rates["s_server"], "x", at_least=DOWNLOAD_MIN)
-    say_load(report, downloads, "s_server", bench.size, "ns a byte", 1e9)
+    report.peer("download", rates["keep"] / rates["s_server"], "s_server -WWW", rates["keep"], rates["s_server"], "MB/s",
+                at_least=DOWNLOAD_MIN)
+    say_load(report, downloads, "s_server", bench.size, "ns/B", 1e9)
     echo_rates = {name: bench.size / 2e6 / figure.wall for name, figure in echoes.items()}
-    report.target(f"echo: {echo_rates['keep']:.0f} MB/s, native {echo_rates['native']:.0f}",
-                  echo_rates["keep"] / echo_rates["native"], "x", at_least=ECHO_MIN)
-    report.target("echo, of s_server's download", echo_rates["keep"] / rates["s_server"], "x", at_least=ECHO_MIN)
-    say_load(report, echoes, "native", bench.size // 2, "ns a byte echoed", 1e9)
+    report.peer("echo", echo_rates["keep"] / echo_rates["native"], "native", echo_rates["keep"], echo_rates["native"],
+                "MB/s", at_least=ECHO_MIN)
+    report.peer("echo, of s_server's download", echo_rates["keep"] / rates["s_server"], "s_server -WWW",
+                echo_rates["keep"], rates["s_server"], "MB/s", at_least=ECHO_MIN)
+    say_load(report, echoes, "native", bench.size // 2, "ns/B", 1e9)
 
 
 @contextlib.contextmanager
@@ -257,9 +257,9 @@ def handshake_figures(bench, report, around):
             openssl_server(identity, "-www", "-Verify", "4", "-verify_return_error", "-CAfile", identity.roots) as peer:
         figures = in_turn(bench, {"s_server": (peer, measure), "keep": (server, measure)})
     rates = {name: count / figure.wall for name, figure in figures.items()}
-    report.target(f"mutual handshakes: {rates['keep']:.0f}/s, s_server -Verify {rates['s_server']:.0f}",
-                  rates["keep"] / rates["s_server"], "x", at_least=HANDSHAKES_MIN)
-    say_load(report, figures, "s_server", count, "ms each", 1e3)
+    report.peer("mutual handshakes", rates["keep"] / rates["s_server"], "s_server -Verify", rates["keep"],
+                rates["s_server"], "/s", at_least=HANDSHAKES_MIN)
+    say_load(report, figures, "s_server", count, "ms", 1e3)
 
 
 def large_module(bench):
@@ -273,16 +273,33 @@ def large_module(bench):
     return bench_wasm.enlarge(linked.read_bytes(), PACKAGE_SIZE)
 
 
-def deploy_figures(bench, report, around):
-    module = large_module(bench)
-    slug, phases = "alice/app/_tag/2.0.0", bench.folder / "phases"
-    around.publish(slug, around.package("large", module, KEEP.replace("ARGS", "[]")))
+def say_phases(report, totals):
+    """Says what each phase took, of medians of the times when they were over; the same as pairs."""
+    took, last = [], 0.0
+    for name, values in totals.items():
+        at = statistics.median(values)
+        report.say(f"  {name:<12} {at - last:8.1f} ms, all {at:.1f} ms")
+        took.append((name, at - last))
+        last = at
+    return took
+
+
+def publish(around, name, module, version):
+    """A package that has no arguments; as deploy takes it."""
+    slug = f"alice/app/_tag/{version}"
+    around.publish(slug, around.package(name, module, KEEP.replace("ARGS", "[]")))
+    return slug.replace("/_tag/", ":")
+
+
+def deploy_times(bench, around, package):
+    """Milliseconds when each phase was over, of deploys by testhost; and those that testhost itself took."""
+    phases = bench.folder / "phases"
     words = ["--log-level", "warn", "--phases", phases]
     times, wholes = {}, []
     for turn in range(4 if bench.quick else 11):
         phases.unlink(missing_ok=True)
         begin = time.monotonic()
-        done = around.testhost(*words).run(*around.deploy_words(slug.replace("/_tag/", ":")))
+        done = around.testhost(*words).run(*around.deploy_words(package))
         took = (time.monotonic() - begin) * 1e3
         if done.returncode != 0 or done.stdout != "hello, world\n":
             raise Failure(f"a deploy ended with {done.returncode}: {done.stdout}{done.stderr}")
@@ -290,33 +307,39 @@ def deploy_figures(bench, report, around):
             for name, ms in map(str.split, phases.read_text(encoding="ascii").splitlines()):
                 times.setdefault(name, []).append(float(ms))
             wholes.append(took)
-    last = 0.0
-    for name, values in times.items():
-        at = statistics.median(values)
-        report.say(f"  {name:<12} {at - last:8.1f} ms, all {at:.1f} ms")
-        report.figures[f"deploy, {name}"] = at
-        last = at
+    return times, wholes
+
+
+def deploy_figures(bench, report, around):
+    module = large_module(bench)
+    times, wholes = deploy_times(bench, around, publish(around, "large", module, "2.0.0"))
+    say_phases(report, times)
     report.target(f"deploy of {len(module) / 2**20:.2f} MiB, start to first instruction",
                   statistics.median(times["running"]), "ms", at_most=DEPLOY_MS_MAX)
     report.say(f"  testhost from its own start to its end: {statistics.median(wholes):.1f} ms")
+    report.say("a hello world:")
+    times, _ = deploy_times(bench, around, publish(around, "small", bench.hello.read_bytes(), "2.1.0"))
+    report.keep("phases, testhost", say_phases(report, times))
 
 
-def snp_figures(bench, report, around):
-    """The same deploy by `broch` on the simulated backend snp, whose Steward lists this build's image."""
-    device = os.environ.get("BROCH_KVM_DEVICE") or "/dev/kvm"
-    if not os.access(device, os.R_OK | os.W_OK):
-        report.say(f"not measured: {device} cannot be used")
-        return
-    broch = bench.build / "src/cli/broch"
-    measured = json.loads(subprocess.run([broch, "image", "measure", "--json"], capture_output=True, check=True).stdout)
+def admit(around, name, build):
+    """Has the Steward admit this build's image; name is of a part."""
+    broch = build / "src/cli/broch"
+    told = json.loads(subprocess.run([broch, "image", "measure", "--json"], capture_output=True, check=True).stdout)
+    measurement = next(m["measurement"] for m in told["measurements"] if m["technology"] == name)
+    placeholder = {"snp": steward_host.MEASUREMENT, "sgx": steward_host.MRENCLAVE}[name]
     around.steward.stop()
-    around.steward.configure(lambda text: text.replace(steward_host.MEASUREMENT,
-                                                       measured["measurements"][0]["measurement"]))
+    around.steward.configure(lambda text: text.replace(placeholder, measurement))
     around.steward.start()
-    slug = "alice/app/_tag/3.0.0"
-    around.publish(slug, around.package("simulated", bench.hello.read_bytes(), KEEP.replace("ARGS", "[]")))
-    words = [broch, "deploy", "--json", "--backend", "snp", "--simulate", "--sim-dir", around.folder / "sim",
-             "--registry-ca", around.registry.ca, f"{around.host}/{slug.replace('/_tag/', ':')}"]
+
+
+def simulated_figures(bench, report, around, name, kind, ms_max):
+    """A deploy of a hello world by `broch` on a simulated backend, whose Steward lists this build's image."""
+    admit(around, name, bench.build)
+    package = publish(around, f"on-{name}", bench.hello.read_bytes(), {"snp": "3.0.0", "sgx": "3.1.0"}[name])
+    words = [bench.build / "src/cli/broch", "deploy", "--json", "--backend", name, "--simulate",
+             "--sim-dir", around.folder / "sim", "--registry-ca", around.registry.ca,
+             f"{around.host}/{package}"]
     totals = {}
     for turn in range(4 if bench.quick else 11):
         done = subprocess.run(list(map(str, words)), capture_output=True, text=True, stdin=subprocess.DEVNULL,
@@ -328,11 +351,21 @@ def snp_figures(bench, report, around):
                 if line.startswith('{"phase"'):
                     phase = json.loads(line)
                     totals.setdefault(phase["phase"], []).append(phase["total_ms"])
-    for name, values in totals.items():
-        report.say(f"  {name:<12} at {statistics.median(values):8.1f} ms")
-    kind = kind_of_kvm()
-    report.target(f"simulated snp, attested, to the first instruction, {kind} KVM",
-                  statistics.median(totals["running"]), "ms", at_most=SNP_MS_MAX[kind])
+    report.keep(f"phases, {name}", say_phases(report, totals))
+    report.target(f"{name}, attested, to the first instruction, {kind}", statistics.median(totals["running"]), "ms",
+                  at_most=ms_max)
+
+
+def snp_figures(bench, report, around):
+    if backend.kvm_device() is None:
+        report.absent("snp", "no device of KVM can be used")
+        return
+    kind = backend.kind_of_kvm()
+    simulated_figures(bench, report, around, "snp", f"{kind} KVM", SNP_MS_MAX[kind])
+
+
+def sgx_figures(bench, report, around):
+    simulated_figures(bench, report, around, "sgx", "simulated", SGX_MS_MAX)
 
 
 def start_figures(bench, report, _):
@@ -376,10 +409,10 @@ def many_figures(bench, report, _):
                 memory.append(memory_of(server.pid))
                 times.append(min(one_more(bench, server) for _ in range(5)))
     each = (memory[1] - memory[0]) * 1024 / 100
-    report.figures |= {"memory": memory, "ms for one more": times}
-    report.say(f"a keep that serves TLS, idle: {memory[0]:.1f} MiB; with 100 connections {memory[1]:.1f}, "
-               f"{each:.0f} KiB each")
-    report.say(f"one more beside 100: {times[0]:.2f} ms of its processor, beside 800: {times[1]:.2f} ms")
+    report.target("a keep that serves TLS, idle", memory[0], "MiB")
+    report.target("each of 100 connections", each, "KiB")
+    for beside, ms in zip((100, 800), times):
+        report.target(f"one more connection beside {beside}, its processor", ms, "ms")
 
 
 def one_more(bench, server):
@@ -389,8 +422,8 @@ def one_more(bench, server):
         return (processor_seconds(server.pid) - before) / 50 * 1e3
 
 
-PARTS = {"stream": stream_figures, "handshakes": handshake_figures, "deploy": deploy_figures, "snp": snp_figures, "start": start_figures,
-         "many": many_figures}
+PARTS = {"stream": stream_figures, "handshakes": handshake_figures, "deploy": deploy_figures, "snp": snp_figures,
+         "sgx": sgx_figures, "start": start_figures, "many": many_figures}
 
 
 @contextlib.contextmanager
@@ -405,7 +438,7 @@ def a_world(build):
 
 def main():
     options = parts.read_options(__doc__, PARTS, runs=7)
-    report = bench_wasm.Report(options.json)
+    report = parts.Report(options.json)
     try:
         bench = Bench(options)
         with a_world(bench.build) as around:

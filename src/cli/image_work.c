@@ -485,7 +485,7 @@ int cli_image_show(const struct cli_args *args)
 {
     struct snp_id_block block;
     struct snp_id_keys keys;
-    struct sgx_sigstruct sigstruct;
+    struct sgx_sigstruct sigstruct = {.vendor = 0};
     struct work w;
 
     work_open(&w, args);

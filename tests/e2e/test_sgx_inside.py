@@ -90,9 +90,11 @@ def test_a_page_that_is_only_read(inside):
 # ---- memory ----
 
 @pytest.mark.parametrize("kinds, mebibytes", [((), 200), (("dirty",), 200), (("sgx1",), 200), (("sgx1", "dirty"), 200),
-                                              (("interrupts",), 50)])
+                                              (("interrupts",), 50), (("deny,2",), 50), (("lazy,2",), 50),
+                                              (("deny,2", "only-remove"), 50), (("lazy,2", "only-remove"), 50)])
 def test_memory_is_zero(inside, kinds, mebibytes):
-    """Pages and MiBs until there are no more, given back and taken again; the heap's end up and down."""
+    """Pages and MiBs until there are no more, given back and taken again; the heap's end up and down.
+    Also with a loader that refuses to take them, or says that it did."""
     assert out(inside("zero", mebibytes, kinds=kinds)) == "all zero\n"
 
 
@@ -123,6 +125,12 @@ def test_bad_arguments(inside, kinds):
 def test_vectors_are_kept(inside, kinds):
     """All of AVX, MXCSR and the control word of x87, over calls that are made inside and outside, and interrupts."""
     assert out(inside("vectors", kinds=kinds)) == "as they were\n"
+
+
+@pytest.mark.parametrize("kinds", CIRCUMSTANCES.values(), ids=CIRCUMSTANCES)
+def test_it_begins_as_a_program_does(inside, outside, kinds):
+    """Control words of x87 and SSE, direction and alignment: whatever the loader's are."""
+    assert out(inside("state", kinds=kinds)) == out(outside("state")) == "37f 1f80 0\n"
 
 
 @pytest.mark.parametrize("kinds", CIRCUMSTANCES.values(), ids=CIRCUMSTANCES)

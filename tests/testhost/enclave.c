@@ -20,6 +20,7 @@
 
 #define PAGES_MAX 8
 #define TICK_US 150
+#define ROUNDS_AFTER_END 400
 #define ODD_FLAGS 0x40c01u /* carry, direction, overflow, alignment check */
 #define ODD_FCW 0x0000u    /* no exception is masked, single precision */
 #define ODD_MXCSR 0xe03fu  /* likewise, towards zero, flags set, denormals are flushed */
@@ -35,8 +36,12 @@ const char enclave_help[] =
     "      null, odd, high, inside, across    what the first entry has as the block's address\n"
     "      sgx1        pages do not come and go       lying-sgx2  likewise, and it says they do\n"
     "      dirty       the heap is full of something before the start\n"
-    "      interrupts  come all the time      interrupts-told  and one is told as an exception\n"
-    "      deny        what is asked about pages is refused     lazy  it is said to be done\n"
+    "      interrupts  come all the time      interrupts-told  and are told as exceptions; ,1: "
+    "from\n"
+    "                  the start on\n"
+    "      after-end   entered and resumed by turns once the shim has said that it is over\n"
+    "      deny        what is asked about pages is refused, from the Nth request on; lazy  it is\n"
+    "                  said to be done; only-remove  but for trimming and rights, with either\n"
     "      away,OFFSET,SIZE    pages are not there any more, as a kernel can have it;\n"
     "      trim,OFFSET,SIZE  remove,OFFSET,SIZE  restrict,OFFSET,SIZE    likewise by the "
     "processor\n"
@@ -63,6 +68,8 @@ enum kind {
     INTERRUPTS_TOLD,
     DENY,
     LAZY,
+    ONLY_REMOVE,
+    AFTER_END,
     ENTRY_FLAGS,
     CPUID,
     REGISTERS,
@@ -70,10 +77,10 @@ enum kind {
 };
 
 static const char *const names[KIND_COUNT] = {
-    "again", "resume",     "resume-call", "early",      "block",
-    "null",  "odd",        "high",        "inside",     "across",
-    "sgx1",  "lying-sgx2", "dirty",       "interrupts", "interrupts-told",
-    "deny",  "lazy",       "entry-flags", "cpuid",      "registers"};
+    "again",     "resume",      "resume-call",     "early",    "block", "null",
+    "odd",       "high",        "inside",          "across",   "sgx1",  "lying-sgx2",
+    "dirty",     "interrupts",  "interrupts-told", "deny",     "lazy",  "only-remove",
+    "after-end", "entry-flags", "cpuid",           "registers"};
 
 static struct {
     bool is_planned;
@@ -152,18 +159,36 @@ static bool is_time(enum kind kind)
 
 /* ---- before the start ---- */
 
-static int deny(struct sgx_processor *p, uint64_t offset, uint64_t size)
+/* The processor's own. */
+static struct sgx_processor honest;
+
+/* Whether a request about pages is not granted. */
+static bool is_denied(void)
 {
-    (void)p;
-    (void)offset;
-    (void)size;
+    enum kind kind = plan[LAZY].is_planned ? LAZY : DENY;
+
+    plan[kind].count++;
+    return plan[kind].nth != 0 ? plan[kind].count >= plan[kind].nth : has_begun;
+}
+
+static int denied(void)
+{
     return plan[LAZY].is_planned ? 0 : EPERM;
 }
 
 static int deny_rights(struct sgx_processor *p, uint64_t offset, uint64_t size, uint64_t rights)
 {
-    (void)rights;
-    return deny(p, offset, size);
+    return is_denied() ? denied() : honest.restrict_rights(p, offset, size, rights);
+}
+
+static int deny_trim(struct sgx_processor *p, uint64_t offset, uint64_t size)
+{
+    return !plan[ONLY_REMOVE].is_planned && is_denied() ? denied() : honest.trim(p, offset, size);
+}
+
+static int deny_remove(struct sgx_processor *p, uint64_t offset, uint64_t size)
+{
+    return is_denied() ? denied() : honest.remove(p, offset, size);
 }
 
 static void start_timer(void)
@@ -197,8 +222,11 @@ void platform_enclave(struct sgx_processor *processor, struct block *block)
     if (plan[DIRTY].is_planned) /* what is not measured may be anything */
         memset((void *)(uintptr_t)(processor->base + HEAP_AT), 0xa5, HEAP_SIZE);
     if (plan[DENY].is_planned || plan[LAZY].is_planned) {
-        processor->trim = processor->remove = deny;
-        processor->restrict_rights = deny_rights;
+        honest = *processor;
+        processor->trim = deny_trim;
+        processor->remove = deny_remove;
+        if (!plan[ONLY_REMOVE].is_planned)
+            processor->restrict_rights = deny_rights;
     }
     if (plan[ENTRY_FLAGS].is_planned)
         sgx_sim_set_entry_state(processor, ODD_FLAGS, ODD_FCW, ODD_MXCSR);
@@ -301,19 +329,42 @@ static bool forge(struct sgx_processor *p, uint64_t address, struct sgx_exit *ou
     return true;
 }
 
+/* The shim has said that it is over: whether the enclave makes a call all the same. */
+static void go_on(struct sgx_processor *p, uint64_t address, struct block *block)
+{
+    uint64_t ends = 0, others = 0, runs = 0;
+    struct sgx_exit how;
+    struct err err;
+
+    for (unsigned i = 0; i < ROUNDS_AFTER_END; i++) {
+        block->exit = 0;
+        if (!enter(p, i % 2 == 0 ? SGX_ERESUME : SGX_EENTER, address, &how, &err))
+            continue;
+        runs += how.leaf != SGX_EEXIT;
+        ends += how.leaf == SGX_EEXIT && block->exit == EXIT_END;
+        others += how.leaf == SGX_EEXIT && block->exit != EXIT_END;
+    }
+    log_info("after the end", log_u64("ran", runs), log_u64("ended", ends),
+             log_u64("else", others));
+    block->exit = EXIT_END;
+}
+
 bool platform_enter(struct sgx_processor *processor, enum sgx_leaf leaf, uint64_t block_address,
                     struct sgx_exit *out, struct err *err)
 {
-    const struct block *block = (const struct block *)(uintptr_t)block_address;
+    struct block *block = (struct block *)(uintptr_t)block_address;
 
     entries++;
     take_pages(processor);
     leaf = leaf_to_take(leaf);
     uint64_t address = address_to_say(processor, block_address);
-    sgx_sim_leave_at_interrupts(processor, plan[INTERRUPTS_TOLD].is_planned && has_begun);
+    bool is_told = plan[INTERRUPTS_TOLD].nth == 1 || has_begun;
+    sgx_sim_leave_at_interrupts(processor, plan[INTERRUPTS_TOLD].is_planned && is_told);
     if (!enter(processor, leaf, address, out, err) || !forge(processor, address, out, err))
         return false;
     last_exit = out->leaf == SGX_EEXIT ? block->exit : 0;
+    if (last_exit == EXIT_END && plan[AFTER_END].is_planned)
+        go_on(processor, address, block);
     if (last_exit == EXIT_CALL && is_time(RESUME_CALL))
         return enter(processor, SGX_ERESUME, address, out, err);
     return true;

@@ -532,6 +532,17 @@ static void try_registers(void)
     }
 }
 
+/* Control words as a program finds them, and flags that are not of arithmetic. */
+static void try_state(void)
+{
+    uint64_t flags = __builtin_ia32_readeflags_u64();
+    uint32_t mxcsr;
+    uint16_t fcw;
+
+    __asm__ volatile("stmxcsr %0\n fnstcw %1" : "=m"(mxcsr), "=m"(fcw));
+    printf("%x %x %llx\n", fcw, mxcsr & ~0x3fu, (unsigned long long)(flags & 0x47500));
+}
+
 /* ---- the rest ---- */
 
 /* UD2 before it: testhost --enter cpuid has the two as the one instruction that there is not. */
@@ -580,23 +591,13 @@ static void jump_behind(void)
 static const struct {
     const char *name;
     void (*run)(void);
-} tries[] = {{"guards", try_guards},
-             {"nested", try_nested},
-             {"limited", try_limited},
-             {"arguments", try_arguments},
-             {"report", try_report},
-             {"keys", try_keys},
-             {"operands", try_operands},
-             {"accept", try_accept},
-             {"vectors", try_vectors},
-             {"registers", try_registers},
-             {"cpuid", try_cpuid},
-             {"overflow", overflow},
-             {"jump-behind", jump_behind},
-             {"constants", try_constants},
-             {"divide", divide},
-             {"ud2", no_instruction},
-             {"hlt", halt}};
+} tries[] = {
+    {"guards", try_guards},       {"nested", try_nested},       {"limited", try_limited},
+    {"arguments", try_arguments}, {"report", try_report},       {"keys", try_keys},
+    {"operands", try_operands},   {"accept", try_accept},       {"state", try_state},
+    {"vectors", try_vectors},     {"registers", try_registers}, {"cpuid", try_cpuid},
+    {"overflow", overflow},       {"jump-behind", jump_behind}, {"constants", try_constants},
+    {"divide", divide},           {"ud2", no_instruction},      {"hlt", halt}};
 
 int main(void)
 {

@@ -60,6 +60,50 @@ bool heap_is_hole(uint64_t address)
     return address >= heap && page >= PAGE_OF(MAP_AT) && page < PAGES && (books[page] & LIVE) == 0;
 }
 
+/* ---- the books ---- */
+
+/* A reservation has millions of pages, and each load is fenced: eight of them at a time. */
+#define STEP 8u
+#define EACH UINT64_C(0x0101010101010101)
+
+static uint64_t *eight(uint64_t page)
+{
+    return (uint64_t *)(void *)&books[page];
+}
+
+static bool is_eight(uint64_t page, uint64_t end)
+{
+    return page % STEP == 0 && end - page >= STEP;
+}
+
+/* The first page from `page` on that is not as `state` says under `mask`, before `end`. */
+static uint64_t run_end(uint64_t page, uint64_t end, unsigned mask, unsigned state)
+{
+    while (page < end) {
+        if (is_eight(page, end) && (*eight(page) & mask * EACH) == state * EACH)
+            page += STEP;
+        else if ((books[page] & mask) == state)
+            page++;
+        else
+            break;
+    }
+    return page;
+}
+
+/* In the books of [page, end). */
+static void change_books(uint64_t page, uint64_t end, unsigned removed, unsigned added)
+{
+    while (page < end) {
+        if (is_eight(page, end)) {
+            *eight(page) = (*eight(page) & ~(removed * EACH)) | added * EACH;
+            page += STEP;
+        } else {
+            books[page] = (uint8_t)((books[page] & ~removed) | added);
+            page++;
+        }
+    }
+}
+
 /* ---- pages ---- */
 
 /* A page with content that is all zero, to be read and written. False: there is no more memory. */
@@ -99,26 +143,18 @@ static bool limit(uint64_t address, uint64_t size)
     return change(address, size, EXIT_RESTRICT, PAGE_REGULAR | PAGE_RESTRICTED | PAGE_READ);
 }
 
-/* The first page from `page` on that is not as `state` says under `mask`, before `end`. */
-static uint64_t run_end(uint64_t page, uint64_t end, unsigned mask, unsigned state)
-{
-    while (page < end && (books[page] & mask) == state)
-        page++;
-    return page;
-}
-
 /* ---- mappings ---- */
 
 /* `count` pages whose addresses are nobody's, one more before them; in a range of pages. 0: none.
  */
 static uint64_t find(uint64_t count, uint64_t from, uint64_t to)
 {
-    uint64_t run = 0;
-
-    for (uint64_t page = from; page < to; page++) {
-        run = (books[page] & TAKEN) == 0 ? run + 1 : 0;
-        if (run > count)
-            return page - count + 1;
+    for (uint64_t page = from; page < to;) {
+        bool is_free = (books[page] & TAKEN) == 0;
+        uint64_t end = run_end(page, MIN(to, page + count + 1), TAKEN, books[page] & TAKEN);
+        if (is_free && end - page > count)
+            return page + 1;
+        page = end;
     }
     return 0;
 }
@@ -145,16 +181,16 @@ static void give_up(uint64_t first, uint64_t end)
                        change(address, size, EXIT_TRIM, PAGE_TRIMMED | PAGE_MODIFIED);
         if (is_gone) /* of no use to anybody now, whether the loader takes them or not */
             (void)enclave_ask(EXIT_REMOVE, address - (uint64_t)enclave_base, size);
-        for (; page < next; page++)
-            books[page] &= (uint8_t) ~(TAKEN | LIVE | (is_gone ? PRESENT | LIMITED : 0));
+        change_books(page, next, TAKEN | LIVE | (is_gone ? PRESENT | LIMITED : 0), 0);
+        page = next;
     }
 }
 
 static int64_t set_rights(uint64_t first, uint64_t end, uint64_t prot)
 {
-    for (uint64_t page = first; page < end; page++) {
+    for (uint64_t page = first; page < end && prot != 0; page++) {
         if ((books[page] & LIVE) == 0) {
-            if (prot != 0 && !enliven(page))
+            if (!enliven(page))
                 return -ENOMEM;
         } else if (prot == PROT_BITS && (books[page] & LIMITED) != 0) {
             enclu_extend(address_of(page));
@@ -168,8 +204,9 @@ static int64_t set_rights(uint64_t first, uint64_t end, uint64_t prot)
         uint64_t next = run_end(page, end, LIVE | LIMITED, books[page] & (LIVE | LIMITED));
         if (is_to_limit && !limit(address_of(page), (next - page) * PAGE))
             return -ENOMEM;
-        for (; page < next; page++)
-            books[page] |= is_to_limit ? LIMITED : 0;
+        if (is_to_limit)
+            change_books(page, next, 0, LIMITED);
+        page = next;
     }
     return 0;
 }
@@ -183,8 +220,7 @@ int64_t memory_map(uint64_t size, uint64_t prot, uint64_t flags)
     uint64_t first = count < PAGES ? place(count, prot == 0) : 0;
     if (first == 0)
         return -ENOMEM;
-    for (uint64_t page = first; page < first + count; page++)
-        books[page] |= TAKEN;
+    change_books(first, first + count, 0, TAKEN);
     if (set_rights(first, first + count, prot) != 0) {
         give_up(first, first + count);
         return -ENOMEM;

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../wasm/kernels/kernel.h"
+#include "wasm/kernels/kernel.h"
 
 static long long now_ns(clockid_t clock)
 {
