@@ -481,6 +481,7 @@ def summary(stage, demo, seconds, failed):
 def perform(stage, demo):
     """Plays it; None, or which step failed and why. Afterwards everything is stopped, or all is kept."""
     try:
+        stage.line("A secure chat between two TEEs. Both are SIMULATED: nothing here is hidden from this machine.\n")
         demo.play()
         if stage.keep:
             with stage.without_interruption():
@@ -517,7 +518,6 @@ def main():
     demo, failed, is_kept = Demo(stage, args.build.resolve()), None, False
     try:
         began = time.monotonic()
-        stage.line("A secure chat between two TEEs. Both are SIMULATED: nothing here is hidden from this machine.\n")
         failed = perform(stage, demo)
         is_kept = args.keep and failed is None
         seconds = time.monotonic() - began
