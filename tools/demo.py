@@ -231,7 +231,7 @@ class Demo:
                 tree = self.get(f"{name}/_tag/0.1.0/tree")
                 three = {"publish": self.digests[name],
                          "package info": base64.b64decode(info["digest"]["sha-256"]).hex(),
-                         "sha256sum of the tree": hashlib.sha256(tree).hexdigest()}
+                         "sha256 of its tree": hashlib.sha256(tree).hexdigest()}
                 for label, digest in three.items():
                     facts.show(label, digest)
                 if len(set(three.values())) != 1:
@@ -434,8 +434,9 @@ class Demo:
             "join the chat, in a keep of your own (Ctrl-D leaves)":
                 [broch, *self.deploy_words("sgx", self.slugs["chat-client"])],
             "what the client that is there hears": ["tail", "-n", "20", self.stage.log / "client.out"],
-            "who is that server?": [broch, "inspect", "--steward-ca", self.steward / "simulation-root.pem",
-                                    "--registry-ca", self.registry / "root.pem", f"localhost:{self.chat_port}"],
+            # the Steward's own root is that of the server which has the revocation list
+            "who is that server?": [broch, "inspect", "--steward-ca", self.steward / "simulation-root.pem", "--steward-ca",
+                                    self.steward / "root.pem", "--registry-ca", registry, f"localhost:{self.chat_port}"],
             "the server's package": [broch, "tree", "info", "--ca-bundle", registry, self.slugs["chat-server"]],
             "come without a certificate": ["openssl", "s_client", "-tls1_3", "-ign_eof", "-CAfile",
                                            self.steward / "simulation-root.pem", "-connect", f"localhost:{self.chat_port}"],

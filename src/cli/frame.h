@@ -52,6 +52,9 @@ void help_print_option(FILE *out, const struct cli_table *table, const struct cl
 /* The i-th of the exit codes and what it means; false when there are no more. */
 bool help_exit_code(size_t i, int *code, const char **meaning);
 
+/* What is said behind them, on two lines: the exit statuses that are not broch's own. */
+extern const char help_exit_passed_on[];
+
 /* How options are written, for a manual; with `code`. */
 extern const char help_conventions[];
 

@@ -18,6 +18,10 @@ static const struct {
     {CLI_TRAP, "the workload trapped"},
 };
 
+const char help_exit_passed_on[] = "A workload's own exit status is passed on. It is 128 and the "
+                                   "number of a signal when the workload\n"
+                                   "raised one, or one ended the keep.";
+
 void help_print_synopsis(FILE *out, const struct cli_command *c)
 {
     (void)fprintf(out, "broch %s [OPTION…]", c->name);
@@ -60,7 +64,7 @@ void help_print_overview(FILE *out, const struct cli_table *table)
     (void)fputs("\nExit status:\n", out);
     for (size_t i = 0; i < COUNT_OF(exits); i++)
         (void)fprintf(out, "  %-5d %s\n", (int)exits[i].code, exits[i].meaning);
-    (void)fputs("A workload's own exit status is passed on.\n", out);
+    (void)fprintf(out, "%s\n", help_exit_passed_on);
 }
 
 void help_print_group(FILE *out, const struct cli_table *table, const char *group)
@@ -181,7 +185,7 @@ void help_print_markdown(FILE *out, const struct cli_table *table)
     (void)fputs("\n| exit status | meaning |\n|---|---|\n", out);
     for (size_t i = 0; i < COUNT_OF(exits); i++)
         (void)fprintf(out, "| %d | %s |\n", (int)exits[i].code, exits[i].meaning);
-    (void)fputs("\nA workload's own exit status is passed on.\n", out);
+    (void)fprintf(out, "\n%s\n", help_exit_passed_on);
     for (size_t i = 0; i < table->count; i++)
         print_command_markdown(out, table, table->commands[i]);
 }

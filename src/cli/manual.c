@@ -210,7 +210,9 @@ static void print_overview(FILE *out, const struct cli_table *table)
         (void)print_text(meaning, out);
         (void)fputc('\n', out);
     }
-    (void)fputs(".PP\nA workload\\(aqs own exit status is passed on.\n.SH SEE ALSO\n", out);
+    (void)fputs(".PP\n", out);
+    (void)print_text(help_exit_passed_on, out);
+    (void)fputs("\n.SH SEE ALSO\n", out);
     size_t last = 0;
     for (size_t i = 0; i < table->count; i++)
         last = begins_page(table, i) ? i : last;

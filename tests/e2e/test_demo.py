@@ -318,7 +318,7 @@ def test_the_commands_by_hand(kept):
     paste("say something")
     wait_for(lambda: f"#1 {slugs['client']}: hello" in kept.log_of("second client.out"))
     paste("who is that server", f"a keep that runs {slugs['server']}", digest, "valid: the chain ends in",
-          "serves the same digest")
+          "not revoked", "serves the same digest")
     paste("the server's package", digest, "/main.wasm")
     paste("without a certificate", "SIMULATED, NOT A TEE", "Verify return code: 0", "alert certificate required",
           status=1)

@@ -228,6 +228,9 @@ def test_every_exit_status_is_documented():
     assert {cells[0] for cells in rows(table)} == statuses and len(statuses) == 6
     of_keeps = set(re.findall(r"KEEP_(?:NO_IDENTITY|TRAPPED) = (\d+)", source("keep/keep.h")))
     assert of_keeps and of_keeps < statuses
+    assert "128 + " in source("cli/keep_job.c") and "128 + " in source("keep/workload.c")
+    passed_on = page("command-line.md").partition("A workload's own exit status")[2].partition("\n## ")[0]
+    assert "128" in passed_on and "signal" in passed_on
 
 
 # ---- the environment ----
