@@ -7,7 +7,7 @@ import math
 from xml.sax.saxutils import escape
 
 WIDTH, LABEL_WIDTH, TEXT_WIDTH, MARGIN = 840, 210, 130, 16
-BAR, GAP, TITLE_HEIGHT, LEGEND_HEIGHT, AXIS_HEIGHT = 14, 10, 34, 22, 40
+BAR, GAP, TITLE_HEIGHT, LEGEND_HEIGHT, AXIS_HEIGHT = 14, 10, 34, 22, 58
 COLOURS = 6
 
 STYLE = """
@@ -97,7 +97,9 @@ class Canvas:
         if self.limit:
             value, words = self.limit
             self.parts.append(line(self.x(value), self.top - 4, self.bottom, "limit"))
-            self.parts.append(text(self.x(value) + 4, self.bottom + 32, words, "limit-text"))
+            is_far = value > self.marks[-1] / 2
+            self.parts.append(text(self.x(value) + (-4 if is_far else 4), self.bottom + 49, words, "limit-text",
+                                   "end" if is_far else "start"))
         return "\n".join([*self.parts, "</svg>\n"])
 
 
@@ -133,7 +135,7 @@ def stacks(title, axis, rows, limit=None):
             canvas.parts.append(rect(canvas.x(at), top + GAP / 2, canvas.x(value) - LABEL_WIDTH, BAR + 6, kind))
             at += value
         canvas.parts.append(text(canvas.x(at) + 5, top + BAR + 6, words))
-        told = "  ".join(f"{name} {value:.1f}" for name, value in pieces)
+        told = " · ".join(f"{name} {value:.1f}" for name, value in pieces)
         canvas.parts.append(text(LABEL_WIDTH, top + GAP / 2 + BAR + 20, told, "small"))
         top += height
     return canvas.end()

@@ -2,7 +2,6 @@
 """The demonstration: a secure chat between two TEEs, on loopback, in a temporary folder. ./run demo starts it."""
 import argparse
 import base64
-import contextlib
 import hashlib
 import json
 import os
@@ -23,6 +22,22 @@ from demo_stage import Failure, Stage
 
 API = "api/v0.1.0"
 KINDS = {"snp": "AMD SEV-SNP", "sgx": "Intel SGX"}
+# What each step proves.
+PROVES = {
+    "platforms": "An AMD and an Intel processor are simulated, under root keys that were made just now.",
+    "registry": "A Drawbridge serves packages. Who writes needs a token: alice has one.",
+    "steward": "A Steward believes the keep images that were just built, and no others.",
+    "publish": "Two WebAssembly programs and their rules become packages, each a tag and a tree of digests.",
+    "digests": "What publish printed, what the registry's tag says and what its tree hashes to is one digest.",
+    "server": "The server runs in {tee}: it fetched its package itself, and the Steward certified slug and digest.",
+    "client": "The client runs in {tee}, and both ends of its connection know who the other is.",
+    "chat": "Lines go both ways between keeps, by TLS 1.3 that no program here had to write.",
+    "stranger": "Anybody is shown who the server is. Who shows nothing is turned away.",
+    "version": "A genuine client of a tag that the server's rules do not list is turned away, too.",
+    "no TEE": "Where there is no TEE there is no evidence: the Steward refuses, and nothing runs.",
+    "image": "One bit of a keep image is another: so is its measurement, and no Steward lists that.",
+    "end": "Everything is stopped, and no process or file is left.",
+}
 TREE_FILES = ["Keep.toml", "main.wasm", "steward.pem"]
 # A text of the exec layer's that nobody gets to see here: one bit of it is another in the changed image.
 TEXT_IN_IMAGE = b"the module imports something with another type"
@@ -70,6 +85,9 @@ class Demo:
         self.digests, self.slugs, self.kinds, self.measurements = {}, {}, {}, {}
         self.cpu, self.why_sgx = "", ""
 
+    def step(self, name, **words):
+        return self.stage.step(name, PROVES[name].format(**words))
+
     # ---- commands ----
 
     def run(self, name, *words, **options):
@@ -106,8 +124,7 @@ class Demo:
     # ---- the steps ----
 
     def platforms(self):
-        with self.stage.step("platforms", "An AMD and an Intel processor are simulated, under root keys that were made "
-                             "just now.") as facts:
+        with self.step("platforms") as facts:
             info = json.loads(self.run("platform info", "platform", "info", "--json").out)
             self.cpu = info["cpu"]
             backends = {backend["name"]: backend for backend in info["backends"]}
@@ -126,7 +143,7 @@ class Demo:
                        why_no_snp=self.why_sgx or None)
 
     def start_registry(self):
-        with self.stage.step("registry", "A Drawbridge serves packages. Who writes needs a token: alice has one.") as facts:
+        with self.step("registry") as facts:
             port = self.stage.port()
             self.host = f"localhost:{port}"
             self.registry_url = f"https://{self.host}"
@@ -147,7 +164,7 @@ class Demo:
             facts.show("registry", self.registry_url, registry=self.registry_url)
 
     def start_steward(self):
-        with self.stage.step("steward", "A Steward believes the keep images that were just built, and no others.") as facts:
+        with self.step("steward") as facts:
             port = self.stage.port()
             self.steward_url = f"https://localhost:{port}"
             reference = self.stage.folder / "keep-image.toml"
@@ -184,8 +201,7 @@ class Demo:
         return folder
 
     def publish(self):
-        with self.stage.step("publish", "Two WebAssembly programs and their rules become packages, each a tag and a tree "
-                             "of digests.") as facts:
+        with self.step("publish") as facts:
             self.chat_port = self.stage.port()
             address = f"localhost:{self.chat_port}"
             folders = {
@@ -208,8 +224,7 @@ class Demo:
                          trees=trees)
 
     def compare_digests(self):
-        with self.stage.step("digests", "What publish printed, what the registry's tag says and what its tree hashes to is "
-                             "one digest.") as facts:
+        with self.step("digests") as facts:
             compared = {}
             for role, name in (("server", "chat-server"), ("client", "chat-client")):
                 info = self.of_registry("package info", "package", "info", self.slugs[name])
@@ -226,8 +241,7 @@ class Demo:
 
     def start_server(self):
         kind = self.kinds["server"]
-        with self.stage.step("server", f"The server runs in {KINDS[kind]}: it fetched its package itself, and the Steward "
-                             "certified slug and digest.") as facts:
+        with self.step("server", tee=KINDS[kind]) as facts:
             self.server = self.stage.pillar(self.deploy("server", kind, self.slugs["chat-server"]))
             self.server.wait_for("listening address=.* protocol=tls")
             done = self.run("inspect", "inspect", "--json", "--steward-ca", self.steward / "simulation-root.pem",
@@ -267,8 +281,7 @@ class Demo:
 
     def start_clients(self):
         kind = self.kinds["client"]
-        with self.stage.step("client", f"The client runs in {KINDS[kind]}, and both ends of its connection know who the "
-                             "other is.") as facts:
+        with self.step("client", tee=KINDS[kind]) as facts:
             client = self.start_client("client", kind)
             self.clients = [client]
             seen = client.wait_for(r"^Connected to `\S+` running `(\S+)` with digest `(\S+)` \((\w+), SIMULATED")
@@ -286,7 +299,7 @@ class Demo:
 
     def chat(self):
         second = self.kinds["server"]
-        with self.stage.step("chat", "Lines go both ways between keeps, by TLS 1.3 that no program here had to write.") as facts:
+        with self.step("chat") as facts:
             other = self.start_client("second client", second)
             self.clients.append(other)
             lines = []
@@ -308,7 +321,7 @@ class Demo:
         return fields_of(found[0])
 
     def stranger(self):
-        with self.stage.step("stranger", "Anybody is shown who the server is. Who shows nothing is turned away.") as facts:
+        with self.step("stranger") as facts:
             done = self.stage.run("openssl", "openssl", "s_client", "-connect", f"localhost:{self.chat_port}", "-tls1_3",
                                   "-CAfile", self.steward / "simulation-root.pem", "-showcerts", "-ign_eof", status=1)
             said = done.said()
@@ -326,8 +339,7 @@ class Demo:
             facts.show("the server's log", reason, reason=reason)
 
     def other_version(self):
-        with self.stage.step("version", "A genuine client of a tag that the server's rules do not list is turned away, "
-                             "too.") as facts:
+        with self.step("version") as facts:
             slug = self.slugs["chat-client"].replace(":0.1.0", ":0.2.0")
             self.of_registry("package publish", "package", "publish", slug, self.stage.folder / "packages/chat-client")
             client = self.deploy("client 0.2.0", self.kinds["client"], slug)
@@ -341,8 +353,7 @@ class Demo:
             facts.show("the server's log", reason, reason=reason)
 
     def no_tee(self):
-        with self.stage.step("no TEE", "Where there is no TEE there is no evidence: the Steward refuses, and nothing "
-                             "runs.") as facts:
+        with self.step("no TEE") as facts:
             reasons = {}
             for backend in ("nil", "kvm"):
                 if backend == "kvm" and self.why_sgx:
@@ -364,8 +375,7 @@ class Demo:
         return ": ".join(filter(None, [said["reason"], said.get("detail")]))
 
     def changed_image(self):
-        with self.stage.step("image", "One bit of a keep image is another: so is its measurement, and no Steward lists "
-                             "that.") as facts:
+        with self.step("image") as facts:
             image, changed = self.stage.folder / "keep.img", self.stage.folder / "changed.img"
             self.run("image build", "image", "build", "--out", image)
             data = bytearray(image.read_bytes())
@@ -388,7 +398,7 @@ class Demo:
             facts.update(reasons=reasons, measurements=measurements)
 
     def end(self):
-        with self.stage.step("end", "Everything is stopped, and no process or file is left.") as facts:
+        with self.step("end") as facts:
             if not self.stage.keep:
                 for client in self.clients:  # as people do, who have no more to say
                     client.popen.stdin.close()
@@ -437,7 +447,8 @@ class Demo:
         found = {what: shlex.join(map(str, words)) for what, words in found.items()}
         speak = f"echo hello > {shlex.quote(str(folder / 'client.in'))}"
         found["say something as the client that is there"] = speak
-        found["the digest, by other people's programs"] = f"{shlex.join(map(str, curl))} | sha256sum"
+        if shutil.which("curl"):
+            found["the digest, by other people's programs"] = f"{shlex.join(map(str, curl))} | sha256sum"
         return found
 
     def print_commands(self, commands, stop):
@@ -472,6 +483,7 @@ def summary(stage, demo, seconds, failed):
 def perform(stage, demo):
     """Plays it; None, or which step failed and why. Afterwards everything is stopped, or all is kept."""
     try:
+        stage.line("A secure chat between two TEEs. Both are SIMULATED: nothing here is hidden from this machine.\n")
         demo.play()
         if stage.keep:
             with stage.without_interruption():
@@ -512,7 +524,6 @@ def main():
     demo, failed, is_kept = Demo(stage, args.build.resolve()), None, False
     try:
         began = time.monotonic()
-        stage.line("A secure chat between two TEEs. Both are SIMULATED: nothing here is hidden from this machine.\n")
         failed = perform(stage, demo)
         is_kept = args.keep and failed is None
         seconds = time.monotonic() - began

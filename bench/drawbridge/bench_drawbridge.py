@@ -195,7 +195,7 @@ def figures(servers, report, runs):
     def read(what, unit, at_least, measure, ours, peer):
         ratio, rate, nginx = in_turn(measure, ours, peer, runs)
         report.peer(what, ratio, "nginx", rate, nginx, unit, at_least=at_least)
-        reads[f"{what}, {unit}"] = {"drawbridge": rate, "nginx": nginx, "ratio": ratio}
+        reads[f"{what}, {unit}"] = {"drawbridge": rate, "nginx": nginx, "ratio": ratio, "min": at_least}
     many = statistics.median(registry.publish(f"1.0.{i}", folder / "many") for i in range(3))
     read("a tag", "/s", SMALL_MIN, requests_per_second, servers.url + "/0.1.0", servers.peer + "/tag")
     ours, peer = servers.publish_tags()

@@ -107,7 +107,7 @@ def figures(steward, report, build, options):
     rate, of_signatures = (statistics.median(column) for column in zip(*pairs))
     report.peer("certificates a second on one core", statistics.median(r / b for r, b in pairs), "signatures alone", rate,
                 of_signatures, "/s", at_least=OF_BOUND_MIN)
-    report.keep("steward", {"rate": rate, "bound": of_signatures})
+    report.keep("steward", {"rate": rate, "bound": of_signatures, "of_bound_min": OF_BOUND_MIN})
     half = load(build, steward, f"rate={rate / 2:.0f}", count=count)
     report.target(f"p99 / median ({half['median'] * 1e3:.1f} ms) at half load", half["p99"] / half["median"], "x",
                   at_most=TAIL_MAX)

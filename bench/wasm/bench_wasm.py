@@ -269,7 +269,7 @@ def run_kernels(bench, report, options, names):
 
 def judge_kernels(bench, report, results):
     ratios = {name: {mode: times[mode] / times["native"] for mode in bench.modes} for name, times in results.items()}
-    report.keep("kernels", ratios)
+    report.keep("kernels", {"ratios": ratios, "geomean_max": GEOMEAN_MAX})
     scalars = {n: t for n, t in results.items() if n in SCALARS}
     report.say()
     for mode in bench.modes if scalars else ():

@@ -3,12 +3,13 @@
 A fenced block whose info string is `sh` is run. The next `text` block, before any other `sh` block, is what a reader
 sees then: standard output and standard error together, line for line. In it `…` stands for anything within a line, and
 a line of `…` alone for any lines, also none. `sh norun` is not run; its first line is a comment that says why:
-`# not run by the tests, …`. A page that goes on where another one ended says so in a comment,
+`# not run by the tests, …`. `sh kvm` is run where virtual machines can be made. A page that goes on where another one ended says so in a comment,
 `<!-- continues ../tutorial.md -->`, and that one's commands are run first."""
 import dataclasses
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -46,12 +47,12 @@ def blocks(page):
     return found
 
 
-def commands(page):
+def commands(page, has_kvm=True):
     """The blocks of a page that are run, each with its output."""
     found, last = [], None
     for block in blocks(page):
         if block.info.split(" ")[0] == "sh":
-            last = block if block.info == "sh" else None
+            last = block if block.info == "sh" or (block.info == "sh kvm" and has_kvm) else None
             found += [last] if last else []
         elif block.info == "text" and last is not None:
             last.output, last = block.text, None
@@ -174,3 +175,14 @@ def give_packages(page, npm, folder):
     """What `npm install` would have fetched, in the same versions: there is no network."""
     if any("npm install" in block.text for block in blocks(page)):
         (folder / "node_modules").symlink_to(npm / "node_modules")
+
+
+def needs_roots(page):
+    """Whether a page simulates TEEs under roots that it does not make itself."""
+    text = "".join(block.text for part in chain(page) for block in commands(part))
+    return "--simulate" in text and "broch sim init" not in text
+
+
+def give_roots(sim_dir, folder):
+    """Roots of simulated platforms, which `broch sim init` has made once for all pages: that takes seconds."""
+    shutil.copytree(sim_dir, folder.parent / "home/.local/share/broch/sim")

@@ -38,29 +38,39 @@ def fixture_place():
         yield path
 
 
-def follow(build, root, page, place, device):
+@pytest.fixture(name="follow")
+def fixture_follow(request, build, root, place):
     """Does what a page says; the number of blocks that were run."""
-    count = 0
+    def follow(page, device):
+        sim_dir = request.getfixturevalue("sim_dir") if docs_page.needs_roots(page) else None
+        return run_page(build, root, page, place, device, sim_dir)
+    return follow
+
+
+def run_page(build, root, page, place, device, sim_dir):
+    count, has_kvm = 0, os.access(device, os.R_OK | os.W_OK)
     with Reader(build, place, device=device) as reader:
         docs_page.give_packages(page, root / "build/npm", reader.folder)
+        if sim_dir is not None:
+            docs_page.give_roots(sim_dir, reader.folder)
         for part in docs_page.chain(page):
-            for block in docs_page.commands(part):
+            for block in docs_page.commands(part, has_kvm):
                 reader.run(block, SECONDS)
                 count += 1
     return count
 
 
 @pytest.mark.parametrize("page", RUN, ids=name_of)
-def test_a_page_does_what_it_says(build, root, page, place, record_property):
-    count = follow(build, root, page, place, DEVICE)
+def test_a_page_does_what_it_says(follow, page, record_property):
+    count = follow(page, DEVICE)
     record_property("detail", f"{name_of(page)}: {count} blocks")
 
 
 @pytest.mark.skipif(not HAS_DEVICE, reason="there are none here anyway")
 @pytest.mark.parametrize("page", [page for page in RUN if simulates(page)], ids=name_of)
-def test_it_does_without_virtual_machines(build, root, page, place):
+def test_it_does_without_virtual_machines(follow, page):
     """Then another TEE is simulated."""
-    follow(build, root, page, place, "/nonexistent")
+    follow(page, "/nonexistent")
 
 
 def test_there_are_pages():
@@ -72,11 +82,11 @@ def test_there_are_pages():
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_what_is_not_run_says_why(page, record_property):
     kinds = {block.info for block in docs_page.blocks(page) if block.info.startswith("sh")}
-    assert kinds <= {"sh", "sh norun"}
+    assert kinds <= {"sh", "sh kvm", "sh norun"}
     left_out = [block for block in docs_page.blocks(page) if block.info == "sh norun"]
     for block in left_out:
         assert docs_page.REASON.match(block.text), f"{page}:{block.line}: its first line does not say why it is not run"
-    assert len(left_out) <= len(docs_page.commands(page)), "more is left out than run"
+    assert len(left_out) <= max(1, len(docs_page.commands(page))), "more is left out than run"
     if left_out:
         record_property("detail", f"{name_of(page)}: {len(left_out)} blocks are not run")
 
@@ -111,8 +121,11 @@ exit 1
 ```text
 nothing
 ```
-```sh
+```sh kvm
 cd /
+```
+```text
+nothing
 ```
 """
 
@@ -121,8 +134,10 @@ def test_reading(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(PAGE)
     assert [(b.info, b.line) for b in docs_page.blocks(page)] == [
-        ("sh", 3), ("text", 7), ("toml", 10), ("sh norun", 13), ("text", 17), ("sh", 20)]
-    assert [(b.text, b.output) for b in docs_page.commands(page)] == [("echo one\n", "one\n"), ("cd /\n", None)]
+        ("sh", 3), ("text", 7), ("toml", 10), ("sh norun", 13), ("text", 17), ("sh kvm", 20), ("text", 23)]
+    said = [(b.text, b.output) for b in docs_page.commands(page)]
+    assert said == [("echo one\n", "one\n"), ("cd /\n", "nothing\n")]
+    assert [b.text for b in docs_page.commands(page, has_kvm=False)] == ["echo one\n"]
     other = tmp_path / "other.md"
     other.write_text("<!-- continues page.md -->\n")
     assert docs_page.chain(other) == [page, other]

@@ -17,16 +17,18 @@ import parts  # noqa: E402 (bench.py finds it)
 SVG = "{http://www.w3.org/2000/svg}"
 
 DATA = {
-    "kernels": {"sha256": {"guard": 7.25, "explicit": 7.31}, "a <b> & c": {"guard": 10.5, "explicit": 0.97}},
-    "phases, testhost": [["booted", 3.2], ["attested", 20.5], ["running", 1.1]],
-    "phases, sgx": [["booted", 61.4], ["attested", 33.0], ["running", 2.7]],
-    "steward": {"rate": 912.0, "bound": 1101.0},
-    "drawbridge": {"a tag, /s": {"drawbridge": 14025.0, "nginx": 19751.0, "ratio": 0.71}},
+    "kernels": {"ratios": {"sha256": {"guard": 7.25, "explicit": 7.31}, "a <b> & c": {"guard": 10.5, "explicit": 0.97}},
+                "geomean_max": 9.125},
+    "phases, testhost": {"phases": [["booted", 3.2], ["attested", 20.5], ["running", 1.1]], "ms_max": None},
+    "phases, sgx": {"phases": [["booted", 61.4], ["attested", 33.0], ["running", 2.7]], "ms_max": 257},
+    "steward": {"rate": 912.0, "bound": 1101.0, "of_bound_min": 0.8},
+    "drawbridge": {"a tag, /s": {"drawbridge": 14025.0, "nginx": 19751.0, "ratio": 0.71, "min": 0.7}},
 }
-NUMBERS = {"kernels": ["7.25", "7.31", "10.50", "0.97"],
-           "deploy": ["booted 3.2", "attested 20.5", "running 1.1", "25 ms", "booted 61.4", "attested 33.0", "97 ms"],
-           "steward": ["912", "1101"],
-           "drawbridge": ["14025", "19751"]}
+NUMBERS = {"kernels": ["7.25", "7.31", "10.50", "0.97", "9.125"],
+           "deploy": ["booted 3.2", "attested 20.5", "running 1.1", "25 ms", "booted 61.4", "attested 33.0", "97 ms",
+                      "target of sgx: 257 ms"],
+           "steward": ["912", "1101", "0.8"],
+           "drawbridge": ["14025", "19751", "0.7"]}
 
 
 def texts(svg):

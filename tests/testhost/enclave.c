@@ -21,6 +21,7 @@
 #define PAGES_MAX 8
 #define TICK_US 150
 #define ROUNDS_AFTER_END 400
+#define UNTOUCHED 0xee     /* of the block before a call */
 #define ODD_FLAGS 0x40c01u /* carry, direction, overflow, alignment check */
 #define ODD_FCW 0x0000u    /* no exception is masked, single precision */
 #define ODD_MXCSR 0xe03fu  /* likewise, towards zero, flags set, denormals are flushed */
@@ -46,8 +47,9 @@ const char enclave_help[] =
     "      trim,OFFSET,SIZE  remove,OFFSET,SIZE  restrict,OFFSET,SIZE    likewise by the "
     "processor\n"
     "      entry-flags entered with odd flags, and odd control words of x87 and SSE\n"
-    "      cpuid       CPUID with UD2 before it is trapped, as all are on hardware\n"
-    "      registers   tell at the end what exits left in registers\n"
+    "      cpuid       CPUID and RDTSC with UD2 before them are trapped, as all are on hardware\n"
+    "      registers   tell at the end what exits left in registers, and in the block beside "
+    "calls\n"
     "  --quote KIND  instead of each quote: flip,BIT; busy; empty; noise; other (the first one)\n";
 
 enum kind {
@@ -303,6 +305,45 @@ static enum sgx_leaf leaf_to_take(enum sgx_leaf leaf)
     return leaf;
 }
 
+/* Memory of an enclave's goes to its host in aligned words and no parts of them: behind the end of
+ * a piece is zero, not what was there. */
+static uint64_t count_parts(const struct block *block, uint64_t end)
+{
+    uint64_t count = 0;
+
+    for (; end % 8 != 0 && end < BLOCK_DATA_SIZE; end++)
+        count += block->data[end] != 0;
+    return count;
+}
+
+/* What a call in the block says beside what it has to: registers and memory of no meaning. */
+static uint64_t count_leaks(const struct block *block)
+{
+    const struct call *call = call_find(block->number);
+    uint64_t count = 0;
+
+    for (unsigned i = 0; i < 6; i++) {
+        enum call_arg_kind kind = call != NULL ? call->args[i].kind : CALL_ARG_NONE;
+        uint64_t at = block->args[i];
+        count += kind == CALL_ARG_NONE && at != 0;
+        if (kind == CALL_ARG_IN && at <= BLOCK_DATA_SIZE)
+            count += count_parts(block, at + block->args[call->args[i].value]);
+        if (kind != CALL_ARG_TAKE || call->args[i].value <= 4 ||
+            at > BLOCK_DATA_SIZE - SGX_PAGE_SIZE)
+            continue;
+        for (int64_t k = 0; k < call->args[i].value; k++)
+            count += block->data[at + (uint64_t)k] != UNTOUCHED;
+    }
+    return count;
+}
+
+/* So that what is in it after an exit, the enclave has put there. */
+static void clean(struct block *block, enum sgx_leaf leaf)
+{
+    if (plan[REGISTERS].is_planned && leaf == SGX_EENTER && last_exit == 0)
+        memset(block->data, UNTOUCHED, BLOCK_DATA_SIZE);
+}
+
 static bool enter(struct sgx_processor *p, enum sgx_leaf leaf, uint64_t address,
                   struct sgx_exit *out, struct err *err)
 {
@@ -360,9 +401,12 @@ bool platform_enter(struct sgx_processor *processor, enum sgx_leaf leaf, uint64_
     uint64_t address = address_to_say(processor, block_address);
     bool is_told = plan[INTERRUPTS_TOLD].nth == 1 || has_begun;
     sgx_sim_leave_at_interrupts(processor, plan[INTERRUPTS_TOLD].is_planned && is_told);
+    clean(block, leaf);
     if (!enter(processor, leaf, address, out, err) || !forge(processor, address, out, err))
         return false;
     last_exit = out->leaf == SGX_EEXIT ? block->exit : 0;
+    if (last_exit == EXIT_CALL || last_exit == EXIT_ASK)
+        leaked += count_leaks(block);
     if (last_exit == EXIT_END && plan[AFTER_END].is_planned)
         go_on(processor, address, block);
     if (last_exit == EXIT_CALL && is_time(RESUME_CALL))

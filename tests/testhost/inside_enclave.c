@@ -568,6 +568,15 @@ static void try_cpuid(void)
     }
 }
 
+/* Likewise. */
+static void try_counter(void)
+{
+    uint64_t low = UINT64_MAX, high = UINT64_MAX;
+
+    __asm__ volatile("ud2\n rdtsc" : "+a"(low), "+d"(high));
+    printf("%llx %llx\n", (unsigned long long)low, (unsigned long long)high);
+}
+
 static void overflow(void)
 {
     static volatile bool is_endless = true;
@@ -591,13 +600,25 @@ static void jump_behind(void)
 static const struct {
     const char *name;
     void (*run)(void);
-} tries[] = {
-    {"guards", try_guards},       {"nested", try_nested},       {"limited", try_limited},
-    {"arguments", try_arguments}, {"report", try_report},       {"keys", try_keys},
-    {"operands", try_operands},   {"accept", try_accept},       {"state", try_state},
-    {"vectors", try_vectors},     {"registers", try_registers}, {"cpuid", try_cpuid},
-    {"overflow", overflow},       {"jump-behind", jump_behind}, {"constants", try_constants},
-    {"divide", divide},           {"ud2", no_instruction},      {"hlt", halt}};
+} tries[] = {{"guards", try_guards},
+             {"nested", try_nested},
+             {"limited", try_limited},
+             {"arguments", try_arguments},
+             {"report", try_report},
+             {"keys", try_keys},
+             {"operands", try_operands},
+             {"accept", try_accept},
+             {"state", try_state},
+             {"vectors", try_vectors},
+             {"registers", try_registers},
+             {"cpuid", try_cpuid},
+             {"overflow", overflow},
+             {"jump-behind", jump_behind},
+             {"constants", try_constants},
+             {"counter", try_counter},
+             {"divide", divide},
+             {"ud2", no_instruction},
+             {"hlt", halt}};
 
 int main(void)
 {
