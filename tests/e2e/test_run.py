@@ -55,6 +55,38 @@ def test_tcb_counts_every_room(root, build):
     assert all(int(lines) > 0 for lines in counted.values())
 
 
+def test_a_build_has_the_time_of_its_commit(root, tmp_path):
+    """Which the keep image holds: after another commit meson is asked anew, and not otherwise."""
+    shutil.copy(root / "run", tmp_path)
+    (tmp_path / "packages.txt").write_text("")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name, does in [("meson", 'mkdir -p "build/release"; echo "$*" >>asked'), ("ninja", "true")]:
+        (tools / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tools / name).chmod(0o755)
+    env = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "GIT_CONFIG_COUNT": "2",
+           "GIT_CONFIG_KEY_0": "user.name", "GIT_CONFIG_VALUE_0": "nobody", "GIT_CONFIG_KEY_1": "user.email",
+           "GIT_CONFIG_VALUE_1": "nobody@broch.example"}
+    env.pop("SOURCE_DATE_EPOCH", None)
+
+    def commit(day):
+        at = {**env, "GIT_AUTHOR_DATE": day, "GIT_COMMITTER_DATE": day}
+        subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", day], cwd=tmp_path, env=at, check=True)
+
+    def asked():
+        done = run(tmp_path, "build", env=env)
+        assert done.returncode == 0, done.stderr
+        lines = (tmp_path / "asked").read_text().splitlines()
+        return len(lines), "--reconfigure" in lines[-1]
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, env=env, check=True)
+    commit("2026-01-01T00:00:00Z")
+    assert [asked(), asked()] == [(1, False), (1, False)]
+    commit("2026-01-02T00:00:00Z")
+    assert [asked(), asked()] == [(2, True), (2, True)]
+    env["SOURCE_DATE_EPOCH"] = "1"
+    assert asked() == (3, True)
+
+
 @pytest.fixture
 def bare(root):
     """A folder that anybody may read, with only the script and a list that names a package which
