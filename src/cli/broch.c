@@ -1,5 +1,6 @@
 /* broch: everything a person types. */
 #include "cli/commands.h"
+#include "host/host.h"
 #include "base/banned.h"
 
 static const struct cli_command *const commands[] = {
@@ -71,8 +72,41 @@ static const struct cli_command *const commands[] = {
     &help_command,
 };
 
+static const struct cli_group groups[] = {
+    {"config", "write and check the configuration of a workload"},
+    {"drawbridge", "make and run a registry of workloads"},
+    {"evidence", "judge what TEEs measure and sign"},
+    {"image", "build, measure and sign keep images"},
+    {"key", "make keys that sign packages and images, and look at them"},
+    {"package", "publish packages in a registry, fetch them and check them"},
+    {"platform", "see what this machine can run keeps with, and care for it"},
+    {"repo", "make repositories of a registry, and say who may read them"},
+    {"sim", "make simulated platforms, which protect nothing, for trying things out"},
+    {"steward", "make and run an attestation service and certificate authority"},
+    {"tree", "look at the files of packages"},
+    {"user", "make a user of a registry, or show one"},
+};
+
+static const char *backend(size_t i)
+{
+    return host_backends[i] != NULL ? host_backends[i]->name : NULL;
+}
+
+static const struct cli_value values[] = {
+    {"BACKEND", CLI_VALUE_TEXT, backend}, {"COMMAND", CLI_VALUE_COMMAND, NULL},
+    {"DIR", CLI_VALUE_FOLDER, NULL},      {"FILE", CLI_VALUE_FILE, NULL},
+    {"KEY", CLI_VALUE_FILE, NULL},        {"MODULE", CLI_VALUE_FILE, NULL},
+    {"PACKAGE", CLI_VALUE_FILE, NULL},    {"PATH", CLI_VALUE_FILE, NULL},
+    {"PROGRAM", CLI_VALUE_FILE, NULL},    {"REFERENCE", CLI_VALUE_FILE, NULL},
+};
+
 int main(int argc, char **argv)
 {
-    const struct cli_table table = {.commands = commands, .count = COUNT_OF(commands)};
+    const struct cli_table table = {.commands = commands,
+                                    .count = COUNT_OF(commands),
+                                    .values = values,
+                                    .value_count = COUNT_OF(values),
+                                    .groups = groups,
+                                    .group_count = COUNT_OF(groups)};
     return cli_main(&table, argc, argv);
 }

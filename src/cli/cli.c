@@ -12,8 +12,7 @@ const char *const cli_version = BROCH_VERSION;
 /* Larger than what the kernel lets argv be. */
 #define CLI_ARENA_LIMIT ((size_t)1 << 30)
 
-/* The first word of a command's name. */
-static struct bytes first_word(const struct cli_command *command)
+struct bytes cli_first_word(const struct cli_command *command)
 {
     const char *space = strchr(command->name, ' ');
     return space != NULL ? bytes_from(command->name, (size_t)(space - command->name))
@@ -22,7 +21,7 @@ static struct bytes first_word(const struct cli_command *command)
 
 bool cli_is_in_group(const struct cli_command *command, const char *group)
 {
-    return strchr(command->name, ' ') != NULL && bytes_is(first_word(command), group);
+    return strchr(command->name, ' ') != NULL && bytes_is(cli_first_word(command), group);
 }
 
 bool cli_is_group(const struct cli_table *table, const char *word)
@@ -32,6 +31,24 @@ bool cli_is_group(const struct cli_table *table, const char *word)
             return true;
     }
     return false;
+}
+
+const struct cli_value *cli_find_value(const struct cli_table *table, struct bytes name)
+{
+    for (size_t i = 0; i < table->value_count; i++) {
+        if (bytes_is(name, table->values[i].name))
+            return &table->values[i];
+    }
+    return NULL;
+}
+
+const char *cli_group_summary(const struct cli_table *table, struct bytes name)
+{
+    for (size_t i = 0; i < table->group_count; i++) {
+        if (bytes_is(name, table->groups[i].name))
+            return table->groups[i].summary;
+    }
+    return NULL;
 }
 
 /* How many of the words are the command's name; 0 when they are not. */
@@ -78,7 +95,7 @@ static bool find_nearest(const struct cli_table *table, const char *first, const
 
     assert(table->count <= CLI_COMMANDS_MAX);
     for (size_t i = 0; i < table->count; i++) {
-        struct bytes word = first_word(table->commands[i]);
+        struct bytes word = cli_first_word(table->commands[i]);
         assert(word.size < sizeof words[i].text);
         (void)snprintf(words[i].text, sizeof words[i].text, "%.*s", (int)word.size,
                        (const char *)word.data);
@@ -171,7 +188,7 @@ static int run_command_line(const struct cli_table *table, const char *const *wo
     words += used;
     count -= used;
     if (asks_for_help(words, count)) {
-        help_print_command(stdout, command);
+        help_print_command(stdout, table, command);
         return CLI_OK;
     }
     arena_init(&arena, arena_heap, CLI_ARENA_LIMIT);

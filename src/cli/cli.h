@@ -1,5 +1,5 @@
 /* The command line's frame: one table of commands drives parsing, help, suggestions, exit codes,
- * docs/command-line.md, and later man pages and completions. Private to cli. */
+ * docs/command-line.md, the man pages and the completion of shells. Private to cli. */
 #pragma once
 
 #include <stdio.h>
@@ -18,16 +18,36 @@ enum cli_exit {
 
 struct cli_option {
     const char *name;  /* "--backend" */
-    const char *value; /* "NAME"; NULL: a switch */
+    const char *value; /* "FILE"; NULL: a switch */
     const char *env;   /* a variable that stands for it when it is not given, or NULL */
     const char *help;  /* one line */
     bool is_repeatable;
+};
+
+/* What a word stands for that names a value in the help, as FILE or BACKEND. A word with no entry
+ * stands for any text; one as "public|private" has its choices in itself. */
+enum cli_value_kind { CLI_VALUE_TEXT, CLI_VALUE_FILE, CLI_VALUE_FOLDER, CLI_VALUE_COMMAND };
+struct cli_value {
+    const char *name; /* "BACKEND" */
+    enum cli_value_kind kind;
+    const char *(*choice)(size_t i); /* the i-th thing that it can be, NULL behind the last; or
+                                        NULL: it is not one of a few */
+};
+
+/* What commands of several words have in common, by the first. */
+struct cli_group {
+    const char *name;    /* "config" */
+    const char *summary; /* as a command's */
 };
 
 /* Every command that there is, in the order of the help. */
 struct cli_table {
     const struct cli_command *const *commands;
     size_t count;
+    const struct cli_value *values;
+    size_t value_count;
+    const struct cli_group *groups;
+    size_t group_count;
 };
 
 /* What was given. Borrowed from argv and the environment. */

@@ -35,8 +35,48 @@ static const struct cli_command key_make = {
     .run = run_noting,
 };
 
-static const struct cli_command *const commands[] = {&run_it, &key_make, &help_command};
-static const struct cli_table table = {.commands = commands, .count = COUNT_OF(commands)};
+static const char *color(size_t i)
+{
+    static const char *const colors[] = {"red", "blue"};
+    return i < COUNT_OF(colors) ? colors[i] : NULL;
+}
+
+static const struct cli_option odd_options[] = {
+    {.name = "--color", .value = "COLOR", .help = "a \\colour\\"},
+};
+
+/* What a man page must not obey. */
+static const struct cli_command key_odd = {
+    .name = "key odd",
+    .summary = "try \\fBodd\\fR text",
+    .positionals = "DIR red|blue FILE...",
+    .positional_min = 3,
+    .positional_max = 9,
+    .details = ".SH is no heading, 'nor this\n"
+               "'nor this. €\xf0\x9f\x8f\xb0\n"
+               "\n"
+               "As in:\n"
+               "    .set in \\n\n"
+               "    and kept\n"
+               "and no more.\n",
+    .options = odd_options,
+    .option_count = COUNT_OF(odd_options),
+    .run = run_noting,
+};
+
+static const struct cli_command *const commands[] = {&run_it, &key_make, &key_odd, &help_command};
+static const struct cli_value values[] = {{"MODULE", CLI_VALUE_FILE, NULL},
+                                          {"FILE", CLI_VALUE_FILE, NULL},
+                                          {"DIR", CLI_VALUE_FOLDER, NULL},
+                                          {"COMMAND", CLI_VALUE_COMMAND, NULL},
+                                          {"COLOR", CLI_VALUE_TEXT, color}};
+static const struct cli_group groups[] = {{"key", "make keys"}};
+static const struct cli_table table = {.commands = commands,
+                                       .count = COUNT_OF(commands),
+                                       .values = values,
+                                       .value_count = COUNT_OF(values),
+                                       .groups = groups,
+                                       .group_count = COUNT_OF(groups)};
 
 /* What the command was given, as one line; and what was printed. */
 static char given[1000];
@@ -179,8 +219,10 @@ static void help_is_everywhere(void **state)
         {"--help", "usage: broch COMMAND [OPTION…] [ARGUMENT…]\n\n  run "},
         {"-h", "usage: broch COMMAND [OPTION…] [ARGUMENT…]\n\n  run "},
         {"help", "usage: broch COMMAND [OPTION…] [ARGUMENT…]\n\n  run "},
-        {"key --help", "usage: broch key COMMAND [OPTION…] [ARGUMENT…]\n\n  key make "},
-        {"help key", "usage: broch key COMMAND [OPTION…] [ARGUMENT…]\n\n  key make "},
+        {"key --help",
+         "usage: broch key COMMAND [OPTION…] [ARGUMENT…]\n\nTo make keys.\n\n  key make "},
+        {"help key",
+         "usage: broch key COMMAND [OPTION…] [ARGUMENT…]\n\nTo make keys.\n\n  key make "},
         {"key make --help", "broch key make: make a key\n"},
         {"help key make", "broch key make: make a key\n"},
         {"run --bakend x --help", "broch run: run a module\n"},
@@ -203,6 +245,66 @@ static void help_is_everywhere(void **state)
     assert_int_equal(run("help --markdown"), CLI_OK);
     assert_non_null(
         strstr(out, "\n| `--backend nil\\|kvm` | where to run | `CLI_TEST_BACKEND` |\n"));
+}
+
+static void choices_are_told(void **state)
+{
+    (void)state;
+    assert_int_equal(run("key odd --help"), CLI_OK);
+    assert_non_null(strstr(out, "  --color COLOR               a \\colour\\; one of red, blue\n"));
+    assert_int_equal(run("help --markdown"), CLI_OK);
+    assert_non_null(strstr(out, "\n| `--color COLOR` | a \\colour\\; one of red, blue | |\n"));
+}
+
+static void completion_has_the_table(void **state)
+{
+    (void)state;
+    assert_int_equal(run("help --bash-completion"), CLI_OK);
+    assert_non_null(
+        strstr(out, "\n_broch_table='\\\n"
+                    "run|--backend:nil,kvm --env:@text+ --trace --json --help|@file @file+\n"
+                    "key make|--help|@file\n"
+                    "key odd|--color:red,blue --help|@folder red,blue @file+\n"
+                    "help|--man:@folder --bash-completion --markdown --help|@command+\n'\n"));
+}
+
+/* A page, as `help --man` writes it. */
+static char *read_page(const char *folder, const char *name)
+{
+    char path[200], *text = calloc(1, 10000);
+
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "r");
+    assert_true(text != NULL && f != NULL);
+    assert_true(fread(text, 1, 9999, f) > 0);
+    (void)fclose(f);
+    (void)remove(path);
+    return text;
+}
+
+static void pages_obey_no_text(void **state)
+{
+    const char *const names[] = {"broch.1", "broch-run.1", "broch-key.1", "broch-help.1"};
+    char folder[] = "/tmp/cli_test.XXXXXX", words[100];
+    char *pages[COUNT_OF(names)];
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(words, sizeof words, "help --man %s", folder);
+    assert_int_equal(run(words), CLI_OK);
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        pages[i] = read_page(folder, names[i]);
+    assert_int_equal(remove(folder), 0); /* there was nothing else in it */
+    assert_non_null(strstr(pages[2], "\n.SS \"broch key odd\"\n"));
+    assert_non_null(strstr(pages[2], "\nTo try \\efBodd\\efR text.\n.PP\n"
+                                     "\\&.SH is no heading, \\(aqnor this\n"
+                                     "\\(aqnor this. \\[u20AC]\\[u1F3F0]\n.PP\nAs in:\n"
+                                     ".nf\n    .set in \\en\n    and kept\n.fi\n"
+                                     "and no more.\n.TP\n\\fB\\-\\-color\\fR \\fICOLOR\\fR\n"
+                                     "a \\ecolour\\e; one of red, blue\n"));
+    assert_non_null(strstr(pages[1], "\n\\fBbroch run\\fR [\\fIOPTION\\fR\\[u2026]] "
+                                     "\\fIMODULE\\fR [\\-\\- \\fIARGUMENT\\[u2026]\\fR]\n"));
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        free(pages[i]);
 }
 
 static void variables_stand_for_options(void **state)
@@ -272,6 +374,9 @@ int main(void)
         cmocka_unit_test_teardown(words_find_their_place, reset),
         cmocka_unit_test_teardown(mistakes_are_explained, reset),
         cmocka_unit_test_teardown(help_is_everywhere, reset),
+        cmocka_unit_test_teardown(choices_are_told, reset),
+        cmocka_unit_test_teardown(completion_has_the_table, reset),
+        cmocka_unit_test_teardown(pages_obey_no_text, reset),
         cmocka_unit_test_teardown(variables_stand_for_options, reset),
         cmocka_unit_test(text_is_shown_and_not_obeyed),
         cmocka_unit_test(long_text_is_shown_whole),

@@ -205,8 +205,8 @@ static int deploy_run(const struct cli_args *args)
 }
 
 static const struct cli_option options[] = {
-    {"--backend", "NAME", "BROCH_BACKEND", "how to make the keep; else the strongest that is there",
-     false},
+    {"--backend", "BACKEND", "BROCH_BACKEND",
+     "how to make the keep; else the strongest that is there", false},
     KEEP_JOB_SIMULATION_OPTIONS,
     {"--steward", "URL", "BROCH_STEWARD",
      "who certifies the platform to a registry, and the keep of a package that names none", false},

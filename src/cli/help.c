@@ -18,6 +18,10 @@ static const struct {
     {CLI_TRAP, "the workload trapped"},
 };
 
+const char help_exit_passed_on[] = "A workload's own exit status is passed on. It is 128 and the "
+                                   "number of a signal when the workload\n"
+                                   "raised one, or one ended the keep.";
+
 void help_print_synopsis(FILE *out, const struct cli_command *c)
 {
     (void)fprintf(out, "broch %s [OPTION…]", c->name);
@@ -60,16 +64,53 @@ void help_print_overview(FILE *out, const struct cli_table *table)
     (void)fputs("\nExit status:\n", out);
     for (size_t i = 0; i < COUNT_OF(exits); i++)
         (void)fprintf(out, "  %-5d %s\n", (int)exits[i].code, exits[i].meaning);
-    (void)fputs("A workload's own exit status is passed on.\n", out);
+    (void)fprintf(out, "%s\n", help_exit_passed_on);
 }
 
 void help_print_group(FILE *out, const struct cli_table *table, const char *group)
 {
+    const char *summary = cli_group_summary(table, bytes_of(group));
+
     (void)fprintf(out, "usage: broch %s COMMAND [OPTION…] [ARGUMENT…]\n\n", group);
+    if (summary != NULL)
+        (void)fprintf(out, "To %s.\n\n", summary);
     print_commands(out, table, group);
 }
 
-void help_print_command(FILE *out, const struct cli_command *c)
+/* "; one of A, B, C", for a value that is. */
+static void print_choices(FILE *out, const struct cli_table *table, const struct cli_option *o)
+{
+    const struct cli_value *value =
+        o->value != NULL ? cli_find_value(table, bytes_of(o->value)) : NULL;
+    const char *choice;
+
+    if (value == NULL || value->choice == NULL)
+        return;
+    for (size_t i = 0; (choice = value->choice(i)) != NULL; i++)
+        (void)fprintf(out, "%s%s", i != 0 ? ", " : "; one of ", choice);
+}
+
+void help_print_option(FILE *out, const struct cli_table *table, const struct cli_option *o,
+                       bool with_env, int (*print)(const char *text, FILE *out))
+{
+    (void)print(o->help, out);
+    print_choices(out, table, o);
+    if (o->is_repeatable)
+        (void)fputs("; may be repeated", out);
+    if (with_env && o->env != NULL)
+        (void)fprintf(out, "; or the variable %s", o->env);
+}
+
+bool help_exit_code(size_t i, int *code, const char **meaning)
+{
+    if (i >= COUNT_OF(exits))
+        return false;
+    *code = (int)exits[i].code;
+    *meaning = exits[i].meaning;
+    return true;
+}
+
+void help_print_command(FILE *out, const struct cli_table *table, const struct cli_command *c)
 {
     (void)fprintf(out, "broch %s: %s\n\nusage: ", c->name, c->summary);
     help_print_synopsis(out, c);
@@ -78,11 +119,8 @@ void help_print_command(FILE *out, const struct cli_command *c)
         (void)fprintf(out, "%s\n", c->details);
     for (size_t i = 0; i < c->option_count; i++) {
         const struct cli_option *o = &c->options[i];
-        print_item(out, o->name, o->value, o->help);
-        if (o->is_repeatable)
-            (void)fputs("; may be repeated", out);
-        if (o->env != NULL)
-            (void)fprintf(out, "; or the variable %s", o->env);
+        print_item(out, o->name, o->value, "");
+        help_print_option(out, table, o, true, fputs);
         (void)fputc('\n', out);
     }
     if (c->has_json)
@@ -91,27 +129,28 @@ void help_print_command(FILE *out, const struct cli_command *c)
 }
 
 /* Text in a cell of a Markdown table. */
-static void print_cell(FILE *out, const char *text)
+static int print_cell(const char *text, FILE *out)
 {
     for (; *text != '\0'; text++)
         (void)fprintf(out, "%s%c", *text == '|' ? "\\" : "", *text);
+    return 0;
 }
 
-static void print_option_markdown(FILE *out, const struct cli_option *o)
+static void print_option_markdown(FILE *out, const struct cli_table *table,
+                                  const struct cli_option *o)
 {
     (void)fprintf(out, "| `%s%s", o->name, o->value != NULL ? " " : "");
-    print_cell(out, o->value != NULL ? o->value : "");
+    (void)print_cell(o->value != NULL ? o->value : "", out);
     (void)fputs("` | ", out);
-    print_cell(out, o->help);
-    if (o->is_repeatable)
-        (void)fputs("; may be repeated", out);
+    help_print_option(out, table, o, false, print_cell);
     if (o->env != NULL)
         (void)fprintf(out, " | `%s` |\n", o->env);
     else
         (void)fputs(" | |\n", out);
 }
 
-static void print_command_markdown(FILE *out, const struct cli_command *c)
+static void print_command_markdown(FILE *out, const struct cli_table *table,
+                                   const struct cli_command *c)
 {
     (void)fprintf(out, "\n## broch %s\n\nTo %s.\n\n```\n", c->name, c->summary);
     help_print_synopsis(out, c);
@@ -122,28 +161,31 @@ static void print_command_markdown(FILE *out, const struct cli_command *c)
         return;
     (void)fputs("\n| option | what it does | variable |\n|---|---|---|\n", out);
     for (size_t i = 0; i < c->option_count; i++)
-        print_option_markdown(out, &c->options[i]);
+        print_option_markdown(out, table, &c->options[i]);
     if (c->has_json)
         (void)fputs("| `--json` | print JSON for programs | |\n", out);
 }
+
+const char help_conventions[] =
+    "Options may stand before or after arguments, as `--option VALUE` or `--option=VALUE`; `--`\n"
+    "ends them. Where an option has a variable, that stands for it when the option is not given\n"
+    "and the variable is not empty (for a switch: nor `0`). Every command knows `--help`.\n";
 
 void help_print_markdown(FILE *out, const struct cli_table *table)
 {
     (void)fputs("# The command line\n\n"
                 "<!-- Written by `broch help --markdown`: change the tables in src/cli. -->\n\n"
-                "`broch COMMAND [OPTION…] [ARGUMENT…]`. Options may stand before or after "
-                "arguments, as\n`--option VALUE` or `--option=VALUE`; `--` ends them. Where an "
-                "option has a variable, that\nstands for it when the option is not given and the "
-                "variable is not empty (for a switch:\nnor `0`). Every command knows "
-                "`--help`.\n\n| command | what it does |\n|---|---|\n",
+                "`broch COMMAND [OPTION…] [ARGUMENT…]`\n\n",
                 out);
+    (void)fputs(help_conventions, out);
+    (void)fputs("\n| command | what it does |\n|---|---|\n", out);
     for (size_t i = 0; i < table->count; i++)
         (void)fprintf(out, "| `%s` | %s |\n", table->commands[i]->name,
                       table->commands[i]->summary);
     (void)fputs("\n| exit status | meaning |\n|---|---|\n", out);
     for (size_t i = 0; i < COUNT_OF(exits); i++)
         (void)fprintf(out, "| %d | %s |\n", (int)exits[i].code, exits[i].meaning);
-    (void)fputs("\nA workload's own exit status is passed on.\n", out);
+    (void)fprintf(out, "\n%s\n", help_exit_passed_on);
     for (size_t i = 0; i < table->count; i++)
-        print_command_markdown(out, table->commands[i]);
+        print_command_markdown(out, table, table->commands[i]);
 }

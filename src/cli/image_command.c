@@ -33,9 +33,9 @@ const struct cli_command image_measure_command = {
     .summary = "compute what a TEE measures of a keep image",
     .positionals = "[FILE]",
     .positional_max = 1,
-    .details =
-        "One line for each way in which a host is known to start it: technology, variant,\n"
-        "measurement. The first of snp is how broch does; of sgx it is the same everywhere. " IMAGE,
+    .details = "One line for each way in which a host is known to start it: technology, variant,\n"
+               "measurement. The first of snp is how broch does; of sgx it is the same "
+               "everywhere.\n" IMAGE,
     .options = measure_options,
     .option_count = COUNT_OF(measure_options),
     .has_json = true,

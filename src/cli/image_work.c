@@ -485,7 +485,7 @@ int cli_image_show(const struct cli_args *args)
 {
     struct snp_id_block block;
     struct snp_id_keys keys;
-    struct sgx_sigstruct sigstruct;
+    struct sgx_sigstruct sigstruct = {.vendor = 0};
     struct work w;
 
     work_open(&w, args);
@@ -592,6 +592,12 @@ static bool is_same(const struct evidence_reference *theirs, const struct eviden
     return theirs->snp.count + theirs->sgx.count != 0;
 }
 
+/* When the images differ and nothing that is written down of them does. */
+static const char of_another_time[] =
+    "all that is written down of them is the same. A build has the time of the commit at which it "
+    "was "
+    "set up, or SOURCE_DATE_EPOCH: './run clean', and build again\n";
+
 static int reproduce(struct work *w, const char *path, struct writer *out)
 {
     struct difference d = {.out = out, .is_json = w->args->json};
@@ -618,7 +624,10 @@ static int reproduce(struct work *w, const char *path, struct writer *out)
     tell(&d, "source", none, theirs.commit, ours.commit);
     tell(&d, "compiler", none, theirs.compiler, ours.compiler);
     compare_archives(&d, &theirs, &ours);
-    writer_text(out, d.is_json ? "]}\n" : "");
+    if (d.is_json)
+        writer_text(out, "]}\n");
+    else if (!same && d.count == 0)
+        writer_text(out, of_another_time);
     return same ? CLI_OK : CLI_FAILED;
 }
 

@@ -89,8 +89,8 @@ static const struct cli_option repo_steward_options[] = {
     {.name = "--ca", .value = "FILE", .help = "the root of the Steward's certificates, in PEM"},
     {.name = "--simulated", .help = "SIMULATED platforms may read too, which prove nothing"},
     {.name = "--technology",
-     .value = "NAME",
-     .help = "snp, sgx or tdx; without it any",
+     .value = "snp|sgx|tdx",
+     .help = "of this technology alone; without it any",
      .is_repeatable = true},
 };
 
@@ -165,13 +165,13 @@ static const struct cli_option tree_fetch_options[] = {
 };
 
 COMMAND(tree_fetch_command, "tree fetch", "fetch one file of a package",
-        "HOST/USER/REPO:TAG[@DIGEST] PATH", 2, 2, tree_fetch_options, NULL, cli_tree_fetch)
+        "HOST/USER/REPO:TAG[@DIGEST] NAME", 2, 2, tree_fetch_options, NULL, cli_tree_fetch)
 
 /* ---- keys ---- */
 
 static const struct cli_option key_options[] = {
     {.name = "--out", .value = "FILE", .help = "where it goes; without it standard output"},
-    {.name = "--curve", .value = "NAME", .help = "P-256 or P-384; without it P-256"},
+    {.name = "--curve", .value = "P-256|P-384", .help = "the key's curve; without it P-256"},
 };
 
 const struct cli_command key_publisher_create_command = {

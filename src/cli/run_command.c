@@ -22,7 +22,7 @@ static int run_run(const struct cli_args *args)
 }
 
 static const struct cli_option options[] = {
-    {"--backend", "NAME", "BROCH_BACKEND", "how to make the keep; else nil, a process", false},
+    {"--backend", "BACKEND", "BROCH_BACKEND", "how to make the keep; else nil, a process", false},
     {"--wasmcfgfile", "FILE", "BROCH_WASMCFGFILE", "the configuration, Keep.toml or Enarx.toml",
      false},
     {"--env", "NAME=VALUE", NULL, "set a variable of the workload's environment", true},

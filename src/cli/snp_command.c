@@ -21,7 +21,7 @@ static const struct cli_option fetch_options[] = {
     {"--kds-ca", "FILE", NULL, "PEM: who that service is; else the web's authorities", false},
     {"--chip-id", "HEX", NULL, "another machine's chip", false},
     {"--tcb", "HEX", NULL, "its TCB, 8 bytes", false},
-    {"--product", "NAME", NULL, "its product: Milan, Genoa, Turin", false},
+    {"--product", "Milan|Genoa|Turin", NULL, "its product", false},
 };
 
 static const struct cli_option vcek_options[] = {

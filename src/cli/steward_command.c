@@ -21,6 +21,14 @@ static const struct cli_option init_options[] = {
      .help = "where keeps reach it; without it localhost:8443"},
     {.name = "--simulation",
      .help = "makes a CA for simulated platforms too, and believes this machine's"},
+    {.name = "--reference",
+     .value = "FILE",
+     .help = "believe these images, of 'broch image measure --reference'",
+     .is_repeatable = true},
+    {.name = "--registry",
+     .value = "HOST[:PORT]=CA",
+     .help = "read tags there; CA is a file in PEM, or web-pki",
+     .is_repeatable = true},
 };
 
 const struct cli_command steward_init_command = {
@@ -35,7 +43,10 @@ const struct cli_command steward_init_command = {
         "before\n"
         "the CA's certificate expires: keep it elsewhere. With --simulation, evidence of the\n"
         "platforms that 'broch sim init' made is believed and certified by a CA of its own, whose\n"
-        "name says SIMULATED.\n",
+        "name says SIMULATED.\n"
+        "\n"
+        "Without --reference no image is believed, and without --registry no slug is certified,\n"
+        "before the configuration says otherwise. The files stay where they are.\n",
     .options = init_options,
     .option_count = COUNT_OF(init_options),
     .run = cli_steward_init,

@@ -21,6 +21,7 @@
 
 #define ARENA_LIMIT ((size_t)256 << 20)
 #define OUTPUT_MAX ((size_t)64 << 20)
+#define FILES_MAX ((size_t)64) /* of one kind that an option of init names */
 
 /* Unreadable, by the manual: the code of a wrong command line. */
 #define EXIT_UNREADABLE CLI_USAGE
@@ -97,7 +98,59 @@ static const char *find_platforms(char out[4096])
     return access(file, F_OK) == 0 ? out : NULL;
 }
 
-int cli_steward_init(const struct cli_args *args)
+/* Files and hosts for the configuration, whose paths are relative to it: here they become whole. */
+struct init_lists {
+    const char *references[FILES_MAX + 1];
+    const char *registries[2 * FILES_MAX + 1];
+    char *owned[3 * FILES_MAX];
+    size_t owned_count;
+};
+
+static void free_lists(struct init_lists *lists)
+{
+    for (size_t i = 0; i < lists->owned_count; i++)
+        free(lists->owned[i]);
+}
+
+/* Takes over a string from the heap, which is NULL when there was none: then errno says why. */
+static const char *own(struct init_lists *lists, char *text)
+{
+    if (text != NULL)
+        lists->owned[lists->owned_count++] = text;
+    return text;
+}
+
+/* Reads the lists of the command line. Returns CLI_OK, or the code of a fault that it has told. */
+static int read_lists(const struct cli_args *args, struct init_lists *out)
+{
+    const char *const *files = cli_values(args, "--reference");
+    const char *const *registries = cli_values(args, "--registry");
+    size_t count = 0;
+
+    *out = (struct init_lists){.owned_count = 0};
+    for (; files[count] != NULL; count++) {
+        if (count == FILES_MAX)
+            return cli_usage_error(args, "--reference", "is there too often");
+        out->references[count] = own(out, realpath(files[count], NULL));
+        if (out->references[count] == NULL)
+            return cli_fail(files[count], os_strerror(errno));
+    }
+    for (count = 0; registries[count] != NULL; count++) {
+        const char *text = registries[count], *sign = strchr(text, '=');
+        if (count == FILES_MAX)
+            return cli_usage_error(args, "--registry", "is there too often");
+        if (sign == NULL || sign == text || sign[1] == '\0')
+            return cli_usage_error(args, text, "--registry takes HOST=CA");
+        bool is_web = strcmp(sign + 1, "web-pki") == 0;
+        out->registries[2 * count] = own(out, strndup(text, (size_t)(sign - text)));
+        out->registries[2 * count + 1] = is_web ? sign + 1 : own(out, realpath(sign + 1, NULL));
+        if (out->registries[2 * count] == NULL || out->registries[2 * count + 1] == NULL)
+            return cli_fail(sign + 1, os_strerror(errno));
+    }
+    return CLI_OK;
+}
+
+static int make_steward(const struct cli_args *args, const struct init_lists *lists)
 {
     const char *host = cli_value(args, "--host");
     char platforms[4096];
@@ -106,6 +159,8 @@ int cli_steward_init(const struct cli_args *args)
         .trust_domain = cli_value(args, "--trust-domain"),
         .host = host != NULL ? host : "localhost:8443",
         .simulation = cli_is_given(args, "--simulation"),
+        .references = lists->references,
+        .registries = lists->registries,
     };
     struct err err;
 
@@ -117,8 +172,9 @@ int cli_steward_init(const struct cli_args *args)
         return cli_fail_err(init.folder, &err);
     (void)printf("A Steward for spiffe://%s is in %s.\n"
                  "  root.pem       what those who trust it need; root-key.pem belongs elsewhere\n"
-                 "  steward.toml   its configuration and policy, which accepts no image yet\n",
-                 init.trust_domain, init.folder);
+                 "  steward.toml   its configuration and policy%s\n",
+                 init.trust_domain, init.folder,
+                 lists->references[0] != NULL ? "" : ", which accepts no image yet");
     if (init.simulation)
         (void)printf(
             "  simulation-root.pem  the root of SIMULATED platforms, which prove nothing\n");
@@ -128,6 +184,17 @@ int cli_steward_init(const struct cli_args *args)
             "name their roots and collateral under [simulation].\n");
     (void)printf("Next:\n  broch-steward --config %s/steward.toml\n", init.folder);
     return CLI_OK;
+}
+
+int cli_steward_init(const struct cli_args *args)
+{
+    struct init_lists lists;
+    int code = read_lists(args, &lists);
+
+    if (code == CLI_OK)
+        code = make_steward(args, &lists);
+    free_lists(&lists);
+    return code;
 }
 
 int cli_steward_serve(const struct cli_args *args)

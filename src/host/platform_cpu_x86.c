@@ -160,6 +160,12 @@ void probe_cpu_sgx(struct host_platform *platform)
               "SGX1 %d, SGX2 %d, enclaves of up to 2^%u bytes, %llu MiB of memory for them",
               bit(sgx.eax, 0), bit(sgx.eax, 1), sgx.edx >> 8 & 0xff,
               (unsigned long long)(epc >> 20));
+    if (!bit(sgx.ebx, 0))
+        probe_add(
+            platform, "MISCSELECT",
+            "take a processor that tells enclaves what a page fault was (EXINFO), as all with "
+            "SGX2",
+            "no EXINFO (leaf 12h): %#x", sgx.ebx);
     if (bit(features.ecx, 30))
         probe_add(platform, "launch control", NULL, "flexible (FLC)");
     else

@@ -310,10 +310,12 @@ static void probe_snp(const struct look *look, struct host_platform *p)
 static bool probe_sgx_device(struct host_platform *p, const char *path, bool is_usual,
                              const char *other)
 {
-    return probe_device(
-        p, path,
-        is_usual ? "mend what is above; then Linux makes it by itself (CONFIG_X86_SGX)" : other,
-        "sgx");
+    return probe_device(p, path,
+                        is_usual
+                            ? "mend what is above; then a Linux that is built with CONFIG_X86_SGX "
+                              "makes it by itself, and a container must be given it"
+                            : other,
+                        "sgx");
 }
 
 static void probe_aesmd(struct host_platform *p)

@@ -26,10 +26,10 @@ bool sgx_load(struct sgx_processor *p, const struct enclave_image *image,
 
 #define PAGE ENCLAVE_PAGE_SIZE
 /* Its pages: code, data, thread, one frame of state. */
-#define CODE_AT 0
-#define DATA_AT PAGE
-#define TCS_AT (2 * PAGE)
-#define FRAME_AT (3 * PAGE)
+#define CODE_AT 0u
+#define DATA_AT 0x1000u
+#define TCS_AT 0x2000u
+#define FRAME_AT 0x3000u
 /* In TCS (Intel SDM volume 3D, "TCS"). */
 #define OSSA 16
 #define NSSA 28

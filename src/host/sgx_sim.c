@@ -259,6 +259,8 @@ static unsigned eaccept(struct sgx_sim *sim, uint64_t *rax, uint64_t rbx, uint64
     const unsigned state = EPCM_PENDING | EPCM_MODIFIED | EPCM_RESTRICTED;
     unsigned fault = operand(sim, rbx, SECINFO_SIZE, SECINFO_SIZE, EPCM_R, at);
 
+    if (!sim->has_sgx2) /* there is no such leaf */
+        return VECTOR_GP;
     if (fault != 0)
         return fault;
     uint16_t flags = secinfo_at(rbx);

@@ -23,5 +23,10 @@ MUST_CHECK bool sgx_sim_new(const struct sgx_platform *platform, struct sgx_proc
 #define SGX_SIM_INTERRUPT 32
 void sgx_sim_set_sgx1(struct sgx_processor *processor);
 void sgx_sim_leave_at_interrupts(struct sgx_processor *processor, bool leaves);
+/* What EENTER finds in the loader's flags, beside what is there, and in its control words. */
+void sgx_sim_set_entry_state(struct sgx_processor *processor, uint64_t flags, uint16_t fcw,
+                             uint32_t mxcsr);
+/* CPUID with UD2 before it is the one instruction that an enclave has not, at CPUID. */
+void sgx_sim_trap_cpuid(struct sgx_processor *processor);
 /* How many registers an EEXIT had that were not zero, beside those that tell the way. */
 unsigned sgx_sim_leaked_registers(void);

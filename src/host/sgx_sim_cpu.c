@@ -32,6 +32,7 @@
 #define SYSCALL_SIZE 2
 #define FLAG_CF_PF_AF_OF_SF 0x8d5u
 #define FLAG_ZF 0x40u
+#define FLAG_AC UINT64_C(0x40000)
 
 /* An XSAVE area in its standard form (SDM volume 1, §13.4), as signals have it. */
 #define XSAVE_LEGACY 512u
@@ -46,6 +47,8 @@
 #define FCW_START 0x37fu
 #define SOFTWARE_MAGIC 0x46505853u
 #define XSAVE_MAX 16384u
+#define STATE_X87 1u
+#define STATE_SSE 2u
 #define STATE_AVX 4u
 
 /* An SSA frame: XSAVE area, EXINFO, GPRSGX (SDM 3D, "State Saving Area"). */
@@ -75,7 +78,13 @@ static volatile uint8_t selector = ALLOW;
 static uint64_t loader_fs;
 static struct sgx_exit last_exit;
 static unsigned leaked;
-static bool leaves_at_interrupts, is_refused;
+static bool leaves_at_interrupts, is_refused, traps_cpuid;
+static struct {
+    bool is_set;
+    uint64_t flags;
+    uint16_t fcw;
+    uint32_t mxcsr;
+} entry_state;
 /* What belongs to a frame and has no place in it: vector registers that the enclave's XFRM does not
  * have, and uses here all the same. */
 static uint8_t beyond_xfrm[SIM_FRAMES_MAX][XSAVE_MAX];
@@ -272,7 +281,7 @@ NO_PROTECTOR static struct after leave_asynchronously(ucontext_t *context, unsig
     for (int i = 0; i <= REG_RCX; i++)
         g[i] = 0;
     g[REG_RAX] = SGX_ERESUME;
-    g[REG_RBX] = (greg_t)((uint64_t)(uintptr_t)sim->base + sim->thread.tcs);
+    g[REG_RBX] = (greg_t)(uintptr_t)(sim->base + sim->thread.tcs);
     g[REG_RCX] = (greg_t)(uintptr_t)sgx_sim_aep;
     g[REG_RSP] = (greg_t)ursp;
     g[REG_RBP] = (greg_t)urbp;
@@ -322,17 +331,32 @@ static void note_stack(const greg_t *g)
     next->urbp = (uint64_t)g[REG_RBP];
 }
 
-NO_PROTECTOR static struct after eenter(greg_t *g)
+/* As a loader for tests has its own registers. */
+NO_PROTECTOR static void set_entry_state(ucontext_t *context)
 {
+    uint32_t size;
+    uint8_t *area = xsave_of(context, &size);
+
+    context->uc_mcontext.gregs[REG_EFL] |= (greg_t)entry_state.flags;
+    set_word(area + XSAVE_BV_AT, word_at(area + XSAVE_BV_AT) | STATE_X87 | STATE_SSE);
+    memcpy(area, &entry_state.fcw, sizeof entry_state.fcw);
+    memcpy(area + XSAVE_MXCSR_AT, &entry_state.mxcsr, sizeof entry_state.mxcsr);
+}
+
+NO_PROTECTOR static struct after eenter(ucontext_t *context)
+{
+    greg_t *g = context->uc_mcontext.gregs;
     const struct sim_thread *t = &sim->thread;
     uint64_t base = (uint64_t)(uintptr_t)sim->base;
 
     if (t->cssa >= t->nssa)
         return refuse(g);
     note_stack(g);
+    if (entry_state.is_set)
+        set_entry_state(context);
     g[REG_RAX] = t->cssa;
     g[REG_RCX] = g[REG_RIP] + OPCODE_SIZE;
-    g[REG_RIP] = (greg_t)(base + t->entry);
+    g[REG_RIP] = (greg_t)(uintptr_t)(sim->base + t->entry);
     return (struct after){.fs = base + t->fs_base, .gs = base + t->gs_base, .selector = BLOCK};
 }
 
@@ -367,9 +391,9 @@ NO_PROTECTOR static struct after eresume(ucontext_t *context)
 
 static bool is_enclu(uint64_t rip)
 {
-    static const uint8_t opcode[OPCODE_SIZE] = {0x0f, 0x01, 0xd7};
+    const volatile uint8_t *at = (const volatile uint8_t *)(uintptr_t)rip;
 
-    return memcmp((const void *)(uintptr_t)rip, opcode, sizeof opcode) == 0;
+    return at[0] == 0x0f && at[1] == 0x01 && at[2] == 0xd7; /* one by one: there may be no more */
 }
 
 /* An instruction of ENCLU's in the enclave. */
@@ -392,6 +416,16 @@ NO_PROTECTOR static struct after in_enclave(ucontext_t *context, struct after no
     }
     g[REG_RIP] += OPCODE_SIZE;
     return now;
+}
+
+/* For tests: an enclave's CPUID, or RDTSC as without SGX2, which go through here, with an
+ * instruction before them that does not. */
+static void skip_to_cpuid(greg_t *g)
+{
+    const volatile uint8_t *at = (const volatile uint8_t *)(uintptr_t)g[REG_RIP];
+
+    if (at[0] == 0x0f && at[1] == 0x0b && at[2] == 0x0f && (at[3] == 0xa2 || at[3] == 0x31))
+        g[REG_RIP] += 2;
 }
 
 /* The vector of a fault that the kernel tells as a signal. */
@@ -422,7 +456,7 @@ NO_PROTECTOR static struct after serve(int number, ucontext_t *context, struct a
 
     if (rip == (uint64_t)(uintptr_t)sgx_sim_enclu || rip == (uint64_t)(uintptr_t)sgx_sim_aep) {
         if (may_be_enclu && (uint32_t)g[REG_RAX] == SGX_EENTER)
-            return eenter(g);
+            return eenter(context);
         if (may_be_enclu && (uint32_t)g[REG_RAX] == SGX_ERESUME)
             return eresume(context);
     }
@@ -433,6 +467,8 @@ NO_PROTECTOR static struct after serve(int number, ucontext_t *context, struct a
     if (may_be_enclu && is_enclu(rip))
         return in_enclave(context, now);
     unsigned vector = vector_of(number, context);
+    if (traps_cpuid && number == SIGILL)
+        skip_to_cpuid(g);
     return leave_asynchronously(context, vector, (uint64_t)g[REG_CR2], now.fs);
 }
 
@@ -441,6 +477,8 @@ NO_PROTECTOR static void on_signal(int number, siginfo_t *info, void *context)
     struct after after = {.fs = read_fs(), .gs = read_gs(), .selector = selector};
 
     (void)info;
+    /* which the kernel leaves as whoever was interrupted had it */
+    __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() & ~FLAG_AC);
     selector = ALLOW;
     write_fs(loader_fs);
     int number_of_error = errno;
@@ -503,7 +541,7 @@ bool sim_cpu_setup(struct sgx_sim *given, struct err *err)
     for (size_t i = 0; ok && i < COUNT_OF(signals); i++)
         ok = take_signal(signals[i]);
     ok = ok && prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, sgx_sim_restorer,
-                     sgx_sim_restorer_end - sgx_sim_restorer, &selector) == 0;
+                     (uintptr_t)sgx_sim_restorer_end - (uintptr_t)sgx_sim_restorer, &selector) == 0;
     return ok || err_set(err, ERR_IO, "cannot take the signals of an enclave", (uint64_t)errno);
 }
 
@@ -529,6 +567,22 @@ void sgx_sim_leave_at_interrupts(struct sgx_processor *processor, bool leaves)
 {
     (void)processor;
     leaves_at_interrupts = leaves;
+}
+
+void sgx_sim_set_entry_state(struct sgx_processor *processor, uint64_t flags, uint16_t fcw,
+                             uint32_t mxcsr)
+{
+    (void)processor;
+    entry_state.is_set = true;
+    entry_state.flags = flags;
+    entry_state.fcw = fcw;
+    entry_state.mxcsr = mxcsr;
+}
+
+void sgx_sim_trap_cpuid(struct sgx_processor *processor)
+{
+    (void)processor;
+    traps_cpuid = true;
 }
 
 unsigned sgx_sim_leaked_registers(void)

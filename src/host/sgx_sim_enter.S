@@ -24,7 +24,9 @@ sgx_sim_run:
 sgx_sim_enclu:
     enclu
 sgx_sim_left:                   /* by EEXIT, or by an exception */
-    cld
+    pushfq                      /* direction and alignment check are the enclave's, too */
+    andq $~0x40400, (%rsp)
+    popfq
     emms
     ldmxcsr (%rsp)
     fldcw 4(%rsp)

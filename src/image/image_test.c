@@ -407,10 +407,12 @@ static void bad_image_files(void **state)
         "BROCHIM1",
         "BROCHIM1\1\0\0\0\1\0\0\0s",
         "BROCHIM1\1\0\0\0\1\0\0\0s\1\0\0\0\1\0\0\0s\2\0\0\0\1\0\0\0k",
-        "BROCHIM1\1\0\0\0\1\0\0\0s\2\0\0\0\1\0\0\0k\5\0\0\0\1\0\0\0x",
+        "BROCHIM1\1\0\0\0\1\0\0\0s\2\0\0\0\1\0\0\0k\7\0\0\0\1\0\0\0x",
+        /* a part of SIGSTRUCT */
+        "BROCHIM1\1\0\0\0\1\0\0\0s\2\0\0\0\1\0\0\0k\5\0\0\0\1\0\0\0e\6\0\0\0\1\0\0\0x",
         "BROCHIM1\1\0\0\0\1\0\0\0s\2\0\0\0\0\0\0\0",
     };
-    static const size_t sizes[] = {0, 8, 8, 17, 35, 35, 25};
+    static const size_t sizes[] = {0, 8, 8, 17, 35, 35, 44, 25};
     struct err err;
 
     (void)state;

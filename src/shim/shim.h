@@ -56,6 +56,9 @@ bool proxy_put(struct transfer *t, uint64_t number, const uint64_t args[6]);
 int64_t proxy_take(const struct transfer *t);
 /* The end, with a reason for people: a literal. */
 _Noreturn void proxy_panic(const char *why, uint64_t number);
+/* Likewise, with a fault, and the address that it is about or 0. */
+struct fault;
+_Noreturn void proxy_end(const char *why, const struct fault *f, uint64_t address);
 
 /* ---- signal.c ---- */
 

@@ -77,14 +77,7 @@ _Noreturn void signal_report(const struct fault *f)
                                         "a page fault"};
     const char *name = f->vector < sizeof names / sizeof names[0] ? names[f->vector] : 0;
 
-    volatile struct panic *p = (void *)block()->data;
-    p->vector = f->vector;
-    p->error = f->error;
-    p->rip = f->rip;
-    p->rsp = f->rsp;
-    p->address = f->vector == VECTOR_PAGE_FAULT ? f->address : 0;
-    p->is_ring0 = 0;
-    proxy_panic(name != 0 ? name : "a fault", f->error);
+    proxy_end(name != 0 ? name : "a fault", f, f->vector == VECTOR_PAGE_FAULT ? f->address : 0);
 }
 
 bool signal_deliver(const struct fault *f, const uint64_t gregs[SIGNAL_GREGS], struct resume *out)

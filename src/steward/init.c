@@ -62,10 +62,12 @@ static bool make_ca(const struct steward_init *o, bool simulation, struct pki_au
 
 /* ---- the configuration ---- */
 
-static const char config_head[] =
+static const char config_comment[] =
     "# A Steward's configuration; docs/steward.md explains every key. Paths are relative to this\n"
     "# file. After a change of the policy: kill -HUP the process, or systemctl reload.\n"
-    "\n"
+    "\n";
+
+static const char config_head[] =
     "trust_domain = \"%s\"\n"
     "url = \"https://%s:%u\" # as keeps reach it; stands in every certificate\n"
     "\n"
@@ -107,7 +109,9 @@ static const char config_head[] =
     "\n"
     "[registries] # whose tags the Steward reads itself: slugs of others are never certified\n"
     "# \"registry.example\" = \"web-pki\"\n"
-    "# \"registry.example:8443\" = { ca = \"registry-ca.pem\" }\n"
+    "# \"registry.example:8443\" = { ca = \"registry-ca.pem\" }\n";
+
+static const char config_tail[] =
     "\n"
     "# Which images of keeps are believed, and on what platforms: docs/evidence-policy.md. "
     "Without\n"
@@ -148,6 +152,27 @@ static void write_platforms(struct writer *w, const char *folder)
     writer_text(w, "\n");
 }
 
+/* The images that are believed: files of `broch image measure --reference`. */
+static void write_references(struct writer *w, const char *const *files)
+{
+    writer_text(w, "references = [");
+    for (size_t i = 0; files[i] != NULL; i++) {
+        writer_text(w, i != 0 ? ", " : "");
+        writer_json(w, bytes_of(files[i])); /* a string of TOML as well */
+    }
+    writer_text(w, "] # images that are believed, beside those below\n\n");
+}
+
+static void write_registries(struct writer *w, const char *const *pairs)
+{
+    for (size_t i = 0; pairs[i] != NULL; i += 2) {
+        writer_json(w, bytes_of(pairs[i]));
+        writer_text(w, " = { ca = ");
+        writer_json(w, bytes_of(pairs[i + 1]));
+        writer_text(w, " }\n");
+    }
+}
+
 static bool write_config(const struct steward_init *o, const char *host, unsigned port,
                          struct err *err)
 {
@@ -156,8 +181,14 @@ static bool write_config(const struct steward_init *o, const char *host, unsigne
 
     arena_init(&arena, arena_heap, (size_t)1 << 20);
     struct writer w = writer_growable(&arena, (size_t)256 << 10);
+    writer_text(&w, config_comment);
+    if (o->references != NULL && o->references[0] != NULL)
+        write_references(&w, o->references);
     writer_format(&w, config_head, o->trust_domain, host, port,
                   strcmp(host, "localhost") == 0 ? "127.0.0.1" : "[::]", port);
+    if (o->registries != NULL)
+        write_registries(&w, o->registries);
+    writer_text(&w, config_tail);
     if (o->simulation) {
         writer_text(&w, config_simulation);
         if (o->simulated_platforms != NULL)

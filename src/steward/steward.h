@@ -34,5 +34,8 @@ struct steward_init {
     bool simulation;  /* a CA for simulated platforms, too */
     const char *
         simulated_platforms; /* the folder of `broch sim init`, whose roots are believed; or NULL */
+    /* Ended by NULL, or NULL: */
+    const char *const *references; /* files of reference values, with whole paths */
+    const char *const *registries; /* HOST, then its CA's file with its whole path or "web-pki" */
 };
 MUST_CHECK bool steward_init(const struct steward_init *options, struct err *err);

@@ -90,6 +90,11 @@ keys = "jwks.json"
 """)
         self.context = ssl.create_default_context(cafile=str(self.ca))
 
+    def attach(self, ca, port):
+        """Speaks to one that others started."""
+        self.ca, self.port, self.url = ca, port, f"https://localhost:{port}"
+        self.context = ssl.create_default_context(cafile=str(ca))
+
     def broch(self, *words, check=True):
         return subprocess.run([self.build / "src/cli/broch", "drawbridge", *words, "--config", self.config],
                               capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, check=check)

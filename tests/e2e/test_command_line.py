@@ -45,6 +45,8 @@ def test_every_command_has_help(broch):
         assert f"usage: broch {name}" in shown.stdout
         assert broch("help", *words).stdout == shown.stdout
         assert shown.stderr == ""
+        explained = shown.stdout.partition("\n  --")[0].splitlines()[3:]  # behind summary and usage, up to the options
+        assert all(len(line) <= 110 for line in explained), f"{name}: {max(explained, key=len)}"
 
 
 @pytest.mark.parametrize("words, said", [

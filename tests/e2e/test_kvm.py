@@ -1,4 +1,5 @@
-"""The backend `kvm`, from inside: a program that takes the exec layer's place in the machine; and from outside.
+"""The backend `kvm`, from inside: a program that takes the exec layer's place in the machine; and from outside. What
+holds in an enclave as well is tried on simulated `sgx`, too.
 
 What runs on every backend runs on this one in test_wasi.py, test_programs.py and test_echo.py."""
 import os
@@ -23,23 +24,29 @@ def guest(root, build):
     return out
 
 
+@pytest.fixture(params=["kvm", "sgx"])
+def backend(request):
+    """The words that choose it."""
+    return request.getfixturevalue(request.param)
+
+
 @pytest.fixture
-def broch(build, kvm):
+def broch(build, backend):
     def run(*words, env=None, **options):
-        return subprocess.run([build / "src/cli/broch", "run", *kvm, *words], capture_output=True, text=True,
+        return subprocess.run([build / "src/cli/broch", "run", *backend, *words], capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, timeout=60, check=False, env={**os.environ, **(env or {})},
                               **options)
     return run
 
 
 @pytest.fixture
-def installed(build, tmp_path, kvm):
+def installed(build, tmp_path, backend):
     """A folder with all that a keep is made of; and what runs something in it."""
-    for name in ("src/cli/broch", "src/keep/broch-keep", "src/shim/kvm/broch-shim-kvm"):
+    for name in ("src/cli/broch", "src/keep/broch-keep", "src/shim/kvm/broch-shim-kvm", "src/shim/sgx/broch-shim-sgx"):
         shutil.copy(build / name, tmp_path)
 
     def run(what, level="info"):
-        return subprocess.run([tmp_path / "broch", "run", *kvm, what], capture_output=True, text=True,
+        return subprocess.run([tmp_path / "broch", "run", *backend, what], capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, timeout=60, check=False,
                               env={**os.environ, "BROCH_LOG_LEVEL": level})
     run.folder = tmp_path
@@ -48,7 +55,7 @@ def installed(build, tmp_path, kvm):
 
 @pytest.fixture
 def probe(build, installed):
-    """Runs the probe of `nil`'s tests as the exec layer of a machine."""
+    """Runs the probe of `nil`'s tests as the exec layer."""
     shutil.copy(build / "tests/e2e/nil/probe", installed.folder / "broch-keep")
 
     def run(mode, level="info"):
@@ -68,7 +75,8 @@ def test_forbidden_calls(probe):
 
 
 def test_an_instruction_that_there_is_not(probe):
-    """The probe's last try is a 32-bit system call, which is no instruction of the machine's: the end, with a report."""
+    """The probe's last try is a 32-bit system call, which is no instruction of the machine's, nor of an enclave's: the
+    end, with a report."""
     done = probe("forbidden-arguments")
     assert set(results(done).values()) <= {"ENOSYS"}
     assert done.returncode == 128 + signal.SIGILL
@@ -87,9 +95,9 @@ def test_descriptors(probe):
     assert probe("descriptors").stdout.split() == ["0", "2", "4"]
 
 
-def test_who_runs_a_machine_is_confined(build, guest, kvm):
+def test_who_runs_a_machine_is_confined(build, guest, backend):
     """A process of its own under seccomp, that ends with its loader."""
-    with subprocess.Popen([build / "src/cli/broch", "run", *kvm, guest, "--", "cat"], stdin=subprocess.PIPE,
+    with subprocess.Popen([build / "src/cli/broch", "run", *backend, guest, "--", "cat"], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE) as loader:
         loader.stdin.write(b"ready\n")
         loader.stdin.flush()
@@ -129,6 +137,7 @@ def damage(path, at, value):
     path.write_bytes(content)
 
 
+@pytest.mark.parametrize("backend", ["kvm"], indirect=True)
 @pytest.mark.parametrize("name, at, said", [
     ("broch-keep", 0x10, "the exec layer is no static-PIE"),  # e_type
     ("broch-keep", 0x12, "the exec layer is no static-PIE"),  # e_machine

@@ -31,11 +31,6 @@ def test_no_verb_and_unknown_verb(root):
     assert unknown.returncode == 2 and "no such verb: tset" in unknown.stderr
 
 
-def test_demo_says_not_yet(root):
-    demo = run(root, "demo")
-    assert demo.returncode == 1 and "not yet" in demo.stderr
-
-
 def test_unknown_build(root):
     wrong = run(root, "build", "fastest")
     assert wrong.returncode == 2 and "no such kind of build: fastest" in wrong.stderr
@@ -46,7 +41,7 @@ def test_packages_have_group_and_reason(root):
              if not line.startswith("#")]
     assert lines
     for line in lines:
-        assert re.fullmatch(r"[a-z0-9.+-]+ +(build|test|bench|fuzz|lint|aarch64) +# \S.*", line), line
+        assert re.fullmatch(r"[a-z0-9.+-]+ +(build|demo|test|bench|fuzz|lint|aarch64|package) +# \S.*", line), line
     names = [line.split()[0] for line in lines]
     assert len(names) == len(set(names))
 
@@ -58,6 +53,38 @@ def test_tcb_counts_every_room(root, build):
     counted = dict(re.findall(r"^  (\w+) +(\d+)", shown, re.MULTILINE))
     assert {"base", "os", "wasm", "wasm_tool"} <= set(counted)
     assert all(int(lines) > 0 for lines in counted.values())
+
+
+def test_a_build_has_the_time_of_its_commit(root, tmp_path):
+    """Which the keep image holds: after another commit meson is asked anew, and not otherwise."""
+    shutil.copy(root / "run", tmp_path)
+    (tmp_path / "packages.txt").write_text("")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name, does in [("meson", 'mkdir -p "build/release"; echo "$*" >>asked'), ("ninja", "true")]:
+        (tools / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tools / name).chmod(0o755)
+    env = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "GIT_CONFIG_COUNT": "2",
+           "GIT_CONFIG_KEY_0": "user.name", "GIT_CONFIG_VALUE_0": "nobody", "GIT_CONFIG_KEY_1": "user.email",
+           "GIT_CONFIG_VALUE_1": "nobody@broch.example"}
+    env.pop("SOURCE_DATE_EPOCH", None)
+
+    def commit(day):
+        at = {**env, "GIT_AUTHOR_DATE": day, "GIT_COMMITTER_DATE": day}
+        subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", day], cwd=tmp_path, env=at, check=True)
+
+    def asked():
+        done = run(tmp_path, "build", env=env)
+        assert done.returncode == 0, done.stderr
+        lines = (tmp_path / "asked").read_text().splitlines()
+        return len(lines), "--reconfigure" in lines[-1]
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, env=env, check=True)
+    commit("2026-01-01T00:00:00Z")
+    assert [asked(), asked()] == [(1, False), (1, False)]
+    commit("2026-01-02T00:00:00Z")
+    assert [asked(), asked()] == [(2, True), (2, True)]
+    env["SOURCE_DATE_EPOCH"] = "1"
+    assert asked() == (3, True)
 
 
 @pytest.fixture

@@ -384,6 +384,9 @@ def test_reference_values(build, tmp_path):
         assert f'name = "{name}"\nversion = "{version}"\nsha256 = "{digest}"\n' in text
     done = broch(build, "image", "reproduce", reference)
     assert (done.returncode, done.stdout) == (0, "the measurements are the same\n"), done
+    reference.write_text(text.replace(measure(build), "11" * 48))
+    done = broch(build, "image", "reproduce", reference)
+    assert done.returncode == 1 and "differs" not in done.stdout and "SOURCE_DATE_EPOCH" in done.stdout, done
     reference.write_text(text.replace(measure(build), "11" * 48).replace(digest, "22" * 32)
                          .replace('compiler = "gcc', 'compiler = "cc'))
     done = broch(build, "image", "reproduce", reference)

@@ -552,6 +552,29 @@ def test_init(platforms, tmp_path):
     assert not (tmp_path / "bad").exists()
 
 
+def test_init_with_images_and_registries(platforms, tmp_path):
+    """What the command line names stands in the configuration, with whole paths, and is in force."""
+    (tmp_path / "a b").mkdir()
+    done = platforms.broch("image", "measure", "--json", "--reference", "a b/keep.toml", cwd=tmp_path)
+    platforms.broch("steward", "init", "first", "--trust-domain", "example.org", cwd=tmp_path)
+    words = ["steward", "init", "made", "--trust-domain", "example.org"]
+    made = platforms.broch(*words, "--reference", "a b/keep.toml", "--registry", "localhost:8444=first/root.pem",
+                           "--registry=registry.example=web-pki", cwd=tmp_path)
+    assert "accepts no image" not in made.stdout
+    shown = platforms.broch("steward", "policy", "explain", "--config", tmp_path / "made/steward.toml").stdout
+    for measured in json.loads(done.stdout)["measurements"]:
+        assert measured["measurement"] in shown
+    assert f"localhost:8444, whose certificate ends in {tmp_path}/first/root.pem" in shown
+    assert "registry.example" in shown
+    for more, code, said in ((["--reference", "none"], 1, "none: No such file"), (["--registry", "x"], 2, "takes HOST=CA"),
+                             (["--registry", "=x"], 2, "takes HOST=CA"), (["--registry", "x="], 2, "takes HOST=CA"),
+                             (["--registry", "x=none"], 1, "none: No such file"),
+                             (["--registry", "x=web-pki"] * 65, 2, "too often")):
+        bad = platforms.broch(*words[:2], "bad", *words[3:], *more, check=False, cwd=tmp_path)
+        assert bad.returncode == code and said in bad.stderr, bad
+    assert not (tmp_path / "bad").exists()
+
+
 def test_simulation_has_a_ca_of_its_own(steward):
     for name in ("simulation-root", "simulation-ca"):
         assert b"SIMULATED, NOT A TEE" in run("openssl", "x509", "-in", steward.folder / f"{name}.pem", "-noout",

@@ -37,6 +37,11 @@ def test_the_table_of_checks_is_that_of_the_code():
     assert [(name.strip("`"), question, clause) for name, question, clause in documented] == checks
 
 
+def test_the_readme_counts_them():
+    checks = re.findall(r"^\w+_CHECK\(", (EVIDENCE / "checks.def").read_text(), re.MULTILINE)
+    assert re.search(r"(\d+) named checks", (ROOT / "README.md").read_text())[1] == str(len(checks))
+
+
 def test_the_fingerprints_are_those_of_the_roots():
     roots = {}
     for path in (EVIDENCE / "roots").glob("*.der"):
@@ -147,7 +152,7 @@ TESTS = re.findall(r"`((?:src|tests)/[\w/.]+)::([^`]+)`", FAILURES)
 
 def test_every_answer_names_a_test_or_says_why_not():
     for row in failures():
-        assert "::" in row[3] or row[3].startswith(("Later:", "Cannot be mended")), row[0]
+        assert "::" in row[3] or row[3].startswith("Cannot be mended"), row[0]
 
 
 @pytest.mark.parametrize("path, name", TESTS, ids=[name for _, name in TESTS])

@@ -32,7 +32,7 @@ def fixture_twin(root, build, tmp_path_factory):
     try:
         for name in ("meson.build", "meson_options.txt"):
             shutil.copy(root / name, source / name)
-        for name in ("src", "tools", "tests", "workloads", "bench"):
+        for name in ("src", "tools", "tests", "packaging", "workloads", "bench"):
             shutil.copytree(root / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
         os.chmod(folder, 0o755)
         subprocess.run(["chown", "-R", str(NOBODY), folder], check=True)

@@ -21,8 +21,8 @@ static struct answer_plan plan;
 /* Shared with the machine's process. */
 static uint64_t *counts;
 static struct {
-    bool has_memory_end, has_image_size;
-    uint64_t memory_end, image_size;
+    bool has_memory_end, has_image_size, has_can_grow;
+    uint64_t memory_end, image_size, can_grow;
 } words;
 
 void answer_add_word(const char *text)
@@ -34,8 +34,12 @@ void answer_add_word(const char *text)
     if (strncmp(text, "memory_end=", size + 1) == 0) {
         words.has_memory_end = true;
         words.memory_end = value;
+    } else if (strncmp(text, "can_grow=", size + 1) == 0) {
+        words.has_can_grow = true;
+        words.can_grow = value;
     } else {
-        must(strncmp(text, "image_size=", size + 1) == 0, "--word: memory_end or image_size?");
+        must(strncmp(text, "image_size=", size + 1) == 0,
+             "--word: memory_end, image_size or can_grow?");
         words.has_image_size = true;
         words.image_size = value;
     }
@@ -181,9 +185,12 @@ void platform_answer(struct block *block, const struct call *call)
             block->memory_end = words.memory_end;
         if (words.has_image_size)
             block->image_size = words.image_size;
+        if (words.has_can_grow)
+            block->can_grow = words.can_grow;
         return;
     }
     machine_has_called(call);
+    enclave_has_called(call);
     if (counts == NULL)
         return;
     uint64_t nth = ++counts[call - calls];

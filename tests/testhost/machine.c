@@ -45,6 +45,7 @@ static struct {
 static uint8_t key[32]; /* of the secrets page, when the machine starts */
 
 static const struct machine *machine;
+static struct block *scribbled;
 static pthread_t runner; /* the thread that runs the machine */
 static atomic_uint has_begun;
 static bool has_injected;
@@ -123,7 +124,7 @@ static void pause_a_little(void)
 /* Puts anything where the host's answers stand, as fast as it can. */
 static void scribble_on(uint64_t *state)
 {
-    volatile struct block *b = machine_block(machine);
+    volatile struct block *b = scribbled;
 
     *state ^= *state << 13;
     *state ^= *state >> 7;
@@ -132,20 +133,30 @@ static void scribble_on(uint64_t *state)
     b->data[*state % 4096] = (uint8_t)(*state >> 32);
 }
 
+/* Where SYSCALL goes to; 0: it cannot be told. */
+static uint64_t read_lstar(void)
+{
+    struct kvm_msrs *msrs = calloc(1, sizeof *msrs + sizeof msrs->entries[0]);
+    uint64_t value = 0;
+
+    must(msrs != NULL, "no memory");
+    msrs->nmsrs = 1;
+    msrs->entries[0].index = LSTAR;
+    if (ioctl(machine->vcpu, KVM_GET_MSRS, msrs) == 1)
+        value = msrs->entries[0].data;
+    free(msrs);
+    return value;
+}
+
 /* Whether the processor is where a fault of its own is next: the fetch at LSTAR, which is how
  * SYSCALL shows where KVM is software, or one that is on its way. What is injected there is nothing
  * new. */
 static bool has_own_fault(const struct kvm_vcpu_events *events)
 {
-    struct {
-        struct kvm_msrs head;
-        struct kvm_msr_entry entry;
-    } lstar = {.head = {.nmsrs = 1}, .entry = {.index = LSTAR}};
     struct kvm_regs regs;
 
     return events->exception.injected != 0 || events->exception.pending != 0 ||
-           ioctl(machine->vcpu, KVM_GET_REGS, &regs) != 0 ||
-           ioctl(machine->vcpu, KVM_GET_MSRS, &lstar) != 1 || regs.rip == lstar.entry.data;
+           ioctl(machine->vcpu, KVM_GET_REGS, &regs) != 0 || regs.rip == read_lstar();
 }
 
 static void inject(void)
@@ -271,11 +282,29 @@ void platform_prepare(const struct machine *given)
         given->memory[plan.pokes[i].pa] = plan.pokes[i].value;
     }
     memcpy(key, given->memory + SECRETS_PA + 0x20, sizeof key);
+    scribbled = machine_block(given);
     if (plan.disturbance == QUIET)
         return;
     const struct sigaction action = {.sa_handler = nothing};
     must(sigaction(SIGUSR1, &action, NULL) == 0 &&
              pthread_create(&thread, NULL, disturb, NULL) == 0,
+         "no thread");
+}
+
+void machine_scribble(struct block *block)
+{
+    sigset_t all, before;
+    pthread_t thread;
+
+    scribbled = block;
+    must(plan.disturbance == QUIET || plan.disturbance == SCRIBBLE,
+         "--disturb: only scribble, in an enclave");
+    if (plan.disturbance == QUIET)
+        return;
+    (void)sigfillset(&all); /* the enclave's signals are for the thread that runs it */
+    must(pthread_sigmask(SIG_BLOCK, &all, &before) == 0 &&
+             pthread_create(&thread, NULL, disturb, NULL) == 0 &&
+             pthread_sigmask(SIG_SETMASK, &before, NULL) == 0,
          "no thread");
 }
 

@@ -21,17 +21,19 @@ static const char usage[] =
     "  --measurement HEX      what the evidence says of the keep; 5a… for SNP, a5… for SGX\n"
     "  --sim DIR              simulated roots, of `broch sim init`; else $BROCH_SIM_DIR; without\n"
     "                         either there is no evidence\n"
-    "  --backend nil|kvm|snp  what it does run on; nil. snp is the simulated one, with --sim\n"
+    "  --backend nil|kvm|sgx|snp  what it does run on; nil. sgx and snp are simulated, with --sim\n"
     "  --keep PATH            the exec layer; else that of this build\n"
-    "  --shim PATH            likewise the shim of a machine\n"
-    "  --word NAME=VALUE      of the machine's block before it starts: memory_end, image_size\n"
+    "  --shim PATH            likewise the shim of a machine or an enclave\n"
+    "  --word NAME=VALUE      of the block before it starts: memory_end, image_size, can_grow\n"
     "  --mode N               what the shim is started as\n"
     "  --poke ADDRESS=BYTE    of the machine's memory before it starts\n"
     "  --guest N,KIND[,VALUE] instead of the nth (0: each) answer of its security processor: flip\n"
     "                         (a bit), first, request, empty, no-certificates, bad-certificates,\n"
     "                         result\n"
     "  --disturb KIND         all the time: scribble (in its block), signals, nmi, interrupt,\n"
-    "                         exception,VECTOR[,once]; or syscalls: makes SYSCALL for `inside`\n"
+    "                         exception,VECTOR[,once]; or syscalls: makes SYSCALL for `inside`; "
+    "in\n"
+    "                         an enclave only scribble\n"
     "  --seek-key             tell at the end where the processor's key can still be seen\n"
     "  --steward URL  --steward-ca PEM  --registry-ca PEM  --env NAME=VALUE\n"
     "  --log-level LEVEL  --timeout SECONDS\n"
@@ -42,7 +44,7 @@ static const char usage[] =
     "`stopped`:\n"
     "                         the first that they showed; @FILE: its text says, and may change\n"
     "  --calls FILE           gets a line for each call that the keep made: name, how often\n"
-    "%s"
+    "%s%s"
     "The exit code is the keep's, as of `broch run`.\n";
 
 struct testhost {
@@ -68,7 +70,7 @@ void fail(const char *what)
 
 _Noreturn static void fail_usage(void)
 {
-    (void)fprintf(stderr, usage, lie_help);
+    (void)fprintf(stderr, usage, enclave_help, lie_help);
     exit(2);
 }
 
@@ -107,7 +109,9 @@ enum option_number {
     OPT_POKE,
     OPT_GUEST,
     OPT_DISTURB,
-    OPT_SEEK_KEY
+    OPT_SEEK_KEY,
+    OPT_ENTER,
+    OPT_QUOTE
 };
 
 static const struct option options[] = {{"technology", required_argument, NULL, OPT_TECHNOLOGY},
@@ -135,6 +139,8 @@ static const struct option options[] = {{"technology", required_argument, NULL, 
                                         {"guest", required_argument, NULL, OPT_GUEST},
                                         {"disturb", required_argument, NULL, OPT_DISTURB},
                                         {"seek-key", no_argument, NULL, OPT_SEEK_KEY},
+                                        {"enter", required_argument, NULL, OPT_ENTER},
+                                        {"quote", required_argument, NULL, OPT_QUOTE},
                                         {NULL, 0, NULL, 0}};
 
 static void take_technology(struct testhost *t, const char *text)
@@ -246,6 +252,12 @@ static void take_option(struct testhost *t, int option, const char *value)
         break;
     case OPT_DISTURB:
         machine_set_disturbance(value);
+        break;
+    case OPT_ENTER:
+        enclave_add(value);
+        break;
+    case OPT_QUOTE:
+        enclave_set_quote(value);
         break;
     default:
         fail_usage();

@@ -111,6 +111,21 @@ void machine_set_disturbance(const char *text);
 void machine_seek_key(void);
 /* The machine has made a call: from now on it is disturbed. */
 void machine_has_called(const struct call *call);
+/* Scribbles in a block from then on, if that is the disturbance. */
+struct block;
+void machine_scribble(struct block *block);
+
+/* ---- enclave.c: what is done to an enclave beside its calls ---- */
+
+/* What the kinds are, for the usage. */
+extern const char enclave_help[];
+
+/* Adds KIND[,N]; ends the program when there is no such kind. */
+void enclave_add(const char *text);
+/* What quotes are; the text is borrowed. */
+void enclave_set_quote(const char *text);
+/* The enclave has made a call: from now on things are done to it. */
+void enclave_has_called(const struct call *call);
 
 /* ---- trace.c: the keep's system calls, seen and changed ---- */
 

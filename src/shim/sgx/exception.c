@@ -1,6 +1,7 @@
-/* What interrupts the exec layer: SYSCALL and CPUID, which are no instructions in an enclave, and
- * faults. The processor has saved its state in the first SSA frame, which only the enclave sees;
- * the loader decides when it is looked at, and what it decides wrongly is the end. */
+/* What interrupts the exec layer: SYSCALL, CPUID and, without SGX2, RDTSC, which are no
+ * instructions in an enclave, and faults. The processor has saved its state in the first SSA frame,
+ * which only the enclave sees; the loader decides when it is looked at, and what it decides wrongly
+ * is the end. */
 #include <asm/unistd.h>
 
 #include "sallyport/sallyport.h"
@@ -13,7 +14,9 @@
 #define VECTOR_PAGE_FAULT 14
 #define OPCODE_SYSCALL 0x050f
 #define OPCODE_CPUID 0xa20f
+#define OPCODE_RDTSC 0x310f
 #define OPCODE_SIZE 2
+#define FLAGS_OF_FAULT 0x10500u /* RF, DF, TF: those that Linux clears for a handler, too */
 
 /* EXITINFO (Intel SDM volume 3D, "EXITINFO"). */
 #define EXITINFO_VALID 0x80000000u
@@ -25,7 +28,9 @@ static bool is_over;
 
 struct gprs *enclave_state(void)
 {
-    return (struct gprs *)(void *)(enclave_base + SSA_AT + SSA_FRAME_PAGES * ENCLAVE_PAGE_SIZE) - 1;
+    return (struct gprs *)(void *)(enclave_base + SSA_AT +
+                                   (uint64_t)SSA_FRAME_PAGES * ENCLAVE_PAGE_SIZE) -
+           1;
 }
 
 static const struct exinfo *exinfo(void)
@@ -55,8 +60,11 @@ _Noreturn void shim_end(void)
     uint64_t here = (uint64_t)__builtin_frame_address(0) - (uint64_t)enclave_base;
 
     is_over = true;
-    while (here >= HANDLER_STACK_AT && here < HANDLER_STACK_AT + ENCLAVE_STACK_SIZE)
-        (void)enclave_ask(EXIT_END, 0, 0);
+    bool is_handler = here - HANDLER_STACK_AT < ENCLAVE_STACK_SIZE;
+    if (is_handler) {
+        for (;;) /* whoever enters again */
+            (void)enclave_ask(EXIT_END, 0, 0);
+    }
     __builtin_trap();
 }
 
@@ -109,19 +117,18 @@ static void serve_call(struct gprs *r)
 {
     const uint64_t args[6] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
     const struct call *call = call_find(r->rax);
+    bool fits = call != 0 && call_fits(call, args);
     int64_t result;
 
-    if (call == 0 || !call_fits(call, args)) /* the loader tells its name */
-        call_out(r, r->rax, args);
-    else if (r->rax == __NR_rt_sigreturn)
+    if (fits && r->rax == __NR_rt_sigreturn)
         return_from_signal(r);
-    else if (r->rax == KEEP_CALL_ATTEST)
+    else if (fits && r->rax == KEEP_CALL_ATTEST)
         return_from_call(r, enclave_attest(args));
-    else if (r->rax == KEEP_CALL_PLATFORM_KEY || r->rax == KEEP_CALL_GUEST_REQUEST)
+    else if (fits && (r->rax == KEEP_CALL_PLATFORM_KEY || r->rax == KEEP_CALL_GUEST_REQUEST))
         return_from_call(r, -ENOSYS);
-    else if (local_call(r->rax, args, &result))
+    else if (fits && local_call(r->rax, args, &result))
         return_from_call(r, result);
-    else
+    else /* one that does not fit, too: the loader tells its name */
         call_out(r, r->rax, args);
 }
 
@@ -138,6 +145,23 @@ static void serve_cpuid(struct gprs *r)
     r->rip += OPCODE_SIZE;
 }
 
+/* There is no counter: OpenSSL, which asks for one where it mixes in the time, takes 0 for that. */
+static void serve_rdtsc(struct gprs *r)
+{
+    r->rax = r->rdx = 0;
+    r->rip += OPCODE_SIZE;
+}
+
+/* The end, with what the fault was. Its address goes to the host as the processor gives it to the
+ * host: without what tells one byte of a page from another. */
+_Noreturn static void end_by(const struct fault *f)
+{
+    struct fault told = *f;
+
+    told.address &= ~(uint64_t)(ENCLAVE_PAGE_SIZE - 1);
+    signal_report(&told);
+}
+
 static void serve_fault(struct gprs *r, const struct fault *f)
 {
     const uint64_t gregs[SIGNAL_GREGS] = {r->r8,  r->r9,  r->r10, r->r11, r->r12, r->r13,
@@ -149,13 +173,14 @@ static void serve_fault(struct gprs *r, const struct fault *f)
      * do so with other vector registers */
     if ((f->vector == VECTOR_PAGE_FAULT && !heap_is_hole(f->address)) ||
         !signal_deliver(f, gregs, &to))
-        signal_report(f);
+        end_by(f);
     r->rsp = to.rsp;
     r->rip = to.rip;
     r->rdi = to.number;
     r->rsi = to.info;
     r->rdx = to.context;
     r->rax = 0;
+    r->rflags &= ~(uint64_t)FLAGS_OF_FAULT; /* a function wants DF clear (System V ABI, §3.2.1) */
 }
 
 /* Whether an address is in the exec layer's code, which alone has instructions to be served. */
@@ -182,15 +207,19 @@ void enclave_exception(void)
         f.error = exinfo()->error;
     }
     way_out = EXIT_RESUME;
-    uint16_t opcode = is_code(r->rip) ? *(const uint16_t *)(void *)r->rip : 0;
-    if (f.vector == VECTOR_INVALID_OPCODE && opcode == OPCODE_SYSCALL)
+    /* of other faults it need not be there to be read */
+    bool is_instruction = f.vector == VECTOR_INVALID_OPCODE && is_code(r->rip);
+    uint16_t opcode = is_instruction ? *(const uint16_t *)(void *)r->rip : 0;
+    if (opcode == OPCODE_SYSCALL)
         serve_call(r);
-    else if (f.vector == VECTOR_INVALID_OPCODE && opcode == OPCODE_CPUID)
+    else if (opcode == OPCODE_CPUID)
         serve_cpuid(r);
+    else if (opcode == OPCODE_RDTSC)
+        serve_rdtsc(r);
     else if (is_code(r->rip))
         serve_fault(r, &f);
     else
-        signal_report(&f);
+        end_by(&f);
     r->exit_info = 0; /* it is dealt with: who enters once more finds none */
     say(way_out);
 }

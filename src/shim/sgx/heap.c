@@ -253,11 +253,16 @@ int64_t memory_unmap(uint64_t address, uint64_t size)
 }
 
 /* Of the exec layer's own image: its constants are to be read only, once it has relocated itself.
- * Without SGX2 they stay as they were loaded. */
+ * Without SGX2 they stay as they were loaded; with it, the exec layer could not say why it ends. */
 static int64_t protect_image(uint64_t address, uint64_t size, uint64_t prot)
 {
     size = (size + PAGE - 1) & ~(uint64_t)(PAGE - 1);
-    return prot == 1 && (!has_sgx2 || limit(address, size)) ? 0 : -EINVAL;
+    if (prot != 1)
+        return -EINVAL;
+    if (has_sgx2 && !limit(address, size))
+        proxy_panic("the processor has not taken the right to write from pages of the exec layer",
+                    0);
+    return 0;
 }
 
 int64_t memory_protect(uint64_t address, uint64_t size, uint64_t prot)
