@@ -105,7 +105,7 @@ static bool add_polled(struct transfer *t, unsigned i, uint64_t address, uint64_
 {
     if (count > BLOCK_DATA_SIZE / WORD || !add_piece(t, i, address, count * WORD, false, true))
         return false;
-    for (uint64_t at = 0; at < t->pieces[i].size; at += WORD)
+    for (uint64_t at = 0; address != 0 && at < t->pieces[i].size; at += WORD)
         *word_at(t->pieces[i].at + at) = *(const uint64_t *)(address + at) & ~REVENTS;
     return true;
 }
