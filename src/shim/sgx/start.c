@@ -36,9 +36,11 @@ static void relocate(void)
     extern const Elf64_Rela relocations[] __attribute__((visibility("hidden")));
     extern const Elf64_Rela relocations_end[] __attribute__((visibility("hidden")));
     uint64_t base = (uint64_t)enclave_base;
+    size_t count = ((uint64_t)relocations_end - (uint64_t)relocations) / sizeof relocations[0];
 
-    for (const Elf64_Rela *r = relocations; r < relocations_end; r++)
-        *(volatile uint64_t *)(base + r->r_offset) = base + (uint64_t)r->r_addend;
+    for (size_t i = 0; i < count; i++)
+        *(volatile uint64_t *)(base + relocations[i].r_offset) =
+            base + (uint64_t)relocations[i].r_addend;
 }
 
 static void read_xfrm(void)
