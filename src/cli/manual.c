@@ -16,13 +16,16 @@
 /* The code point that the bytes begin with, which are UTF-8; *size is how many it takes. */
 static uint32_t code_point(const unsigned char *text, size_t *size)
 {
-    static const unsigned char first_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    uint32_t c;
+    unsigned first = text[0];
+    uint32_t c = first & (first < 0xc0   ? 0x7fu
+                          : first < 0xe0 ? 0x1fu
+                          : first < 0xf0 ? 0x0fu
+                                         : 0x07u);
+    size_t at = 1;
 
-    *size = text[0] < 0xc0 ? 1 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
-    c = text[0] & first_bits[*size];
-    for (size_t i = 1; i < *size; i++)
-        c = c << 6 | (text[i] & 0x3fU);
+    for (; (text[at] & 0xc0u) == 0x80u; at++)
+        c = c << 6 | (text[at] & 0x3fu);
+    *size = at;
     return c;
 }
 
