@@ -1,15 +1,10 @@
 #include "host/sgx_cache.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "os/os.h"
+#include "host/cache.h"
 #include "sallyport/sallyport.h"
 #include "base/banned.h"
 
 #define FOLDER "/var/cache/broch/sgx"
-#define FILE_MAX ((size_t)1 << 20)
 _Static_assert(SGX_CHAIN_MAX <= KEEP_EVIDENCE_CHAIN_MAX, "evidence has room for a chain");
 
 #define PEM_BEGIN "-----BEGIN CERTIFICATE-----"
@@ -17,27 +12,16 @@ _Static_assert(SGX_CHAIN_MAX <= KEEP_EVIDENCE_CHAIN_MAX, "evidence has room for 
 
 const char *sgx_cache_folder(void)
 {
-    const char *named = getenv("BROCH_SGX_CACHE");
-
-    return named != NULL && named[0] != '\0' ? named : FOLDER;
+    return cache_folder("BROCH_SGX_CACHE", FOLDER);
 }
 
-/* Empty where there is none. */
 static bool read_cached(const char *folder, const char *name, struct arena *arena,
                         struct bytes *out, struct err *err)
 {
-    char path[4096];
-
-    *out = bytes_of("");
-    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
-        return err_set(err, ERR_LIMIT, "the name of the cache's folder is too long", ERR_NO_AT);
-    if (os_read_file(path, FILE_MAX, arena, out, err))
-        return true;
-    if (err->code != ERR_IO || err->at != ENOENT)
-        return false;
-    log_warn("an endorsement of this platform is missing; 'broch platform sgx update' fetches it",
-             log_str("file", path));
-    return true;
+    return cache_read(
+        folder, name,
+        "an endorsement of this platform is missing; 'broch platform sgx update' fetches it", arena,
+        out, err);
 }
 
 /* ---- the chain ---- */

@@ -1,39 +1,23 @@
 #include "host/snp_cache.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "os/os.h"
+#include "host/cache.h"
 #include "sallyport/sallyport.h"
 #include "base/banned.h"
 
 #define FOLDER "/var/cache/broch/snp"
-#define FILE_MAX ((size_t)1 << 20)
 
 const char *snp_cache_folder(void)
 {
-    const char *named = getenv("BROCH_SNP_CACHE");
-
-    return named != NULL && named[0] != '\0' ? named : FOLDER;
+    return cache_folder("BROCH_SNP_CACHE", FOLDER);
 }
 
-/* Empty where there is none. */
 static bool read_cached(const char *folder, const char *name, struct arena *arena,
                         struct bytes *out, struct err *err)
 {
-    char path[4096];
-
-    *out = bytes_of("");
-    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
-        return err_set(err, ERR_LIMIT, "the name of the cache's folder is too long", ERR_NO_AT);
-    if (os_read_file(path, FILE_MAX, arena, out, err))
-        return true;
-    if (err->code != ERR_IO || err->at != ENOENT)
-        return false;
-    log_warn("an endorsement of this processor is missing; 'broch platform snp update' fetches it",
-             log_str("file", path));
-    return true;
+    return cache_read(
+        folder, name,
+        "an endorsement of this processor is missing; 'broch platform snp update' fetches it",
+        arena, out, err);
 }
 
 bool snp_endorsements_read(const char *folder, struct arena *arena, struct snp_endorsements *out,

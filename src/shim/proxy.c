@@ -212,7 +212,6 @@ static uint64_t told(const struct call_arg *arg, uint64_t value)
 bool proxy_put(struct transfer *t, uint64_t number, const uint64_t args[6])
 {
     struct block *b = block();
-
     const struct call *call = call_find(number);
     bool fits = call != 0 && call_fits(call, args);
 
