@@ -233,21 +233,21 @@ static bool run_simulated(const struct host_request *request, struct host_result
     return ok;
 }
 
+/* What is given to the keep lasts as long as the process: when it ends, the thread that serves it
+ * may still be waiting for aesmd. */
 static bool run_real(const struct host_request *request, struct host_result *out, struct err *err)
 {
+    static struct arena arena;
     struct bytes sections;
-    struct arena arena;
 
     arena_init(&arena, arena_heap, SGX_ENDORSEMENTS_MAX);
-    bool ok = sgx_endorsements_read(sgx_cache_folder(), &arena, &sections, err) &&
-              keep_evidence_parse(sections, &endorsements, err) &&
-              aesm_quoting_new(NULL, &quoting, err);
-    if (ok) {
-        ok = run_enclave(request, &answers, out, err);
-        aesm_quoting_free(&quoting);
+    if (!sgx_endorsements_read(sgx_cache_folder(), &arena, &sections, err) ||
+        !keep_evidence_parse(sections, &endorsements, err) ||
+        !aesm_quoting_new(NULL, &quoting, err)) {
+        arena_done(&arena);
+        return false;
     }
-    arena_done(&arena);
-    return ok;
+    return run_enclave(request, &answers, out, err);
 }
 
 static bool sgx_run(const struct host_request *request, struct host_result *out, struct err *err)
